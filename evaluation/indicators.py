@@ -1,0 +1,155 @@
+"""Quality indicators of sets of points, all objectives minimised.
+
+moocore does the arithmetic. It answers an empty set with a perfect IGD and keeps NaN rows as
+non-dominated, so every function here refuses such input *before* the call.
+"""
+
+from dataclasses import dataclass
+
+import moocore  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+import numpy as np
+import numpy.typing as npt
+
+from llm_nas.domain import BoolArray, FloatArray
+from llm_nas.errors import RequestError
+
+MARGIN = 0.1
+"""How far beyond the nadir the reference point of the protocol lies, in normalised units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-parallel box in objective space; `low` maps to 0 and `high` to 1."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def normalise(self, points: FloatArray) -> FloatArray:
+        """`(n, m)` points in units of the box.
+
+        Raises:
+            RequestError: If the box has no extent along some objective.
+        """
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        if not np.all(high > low):
+            raise RequestError(f"box from {self.low} to {self.high} has no extent to normalise by")
+        return np.asarray((points - low) / (high - low), dtype=np.float64)
+
+
+def error_pct(accuracy_pct: npt.ArrayLike) -> FloatArray:
+    """Error in % from accuracy in %: the one place where a maximised quantity is flipped."""
+    return np.asarray(100.0 - np.asarray(accuracy_pct, dtype=np.float64), dtype=np.float64)
+
+
+def objectives(accuracy_pct: npt.ArrayLike, latency_ms: npt.ArrayLike) -> FloatArray:
+    """`(n, 2)` points (error in %, latency in ms) from two `(n,)` arrays."""
+    latency = np.asarray(latency_ms, dtype=np.float64)
+    return np.column_stack((error_pct(accuracy_pct), latency))
+
+
+def bounding_box(points: npt.ArrayLike) -> Box:
+    """The smallest box around `(n, m)` points: for a front, its ideal and nadir."""
+    checked = checked_points(points)
+    return Box(tuple(checked.min(axis=0).tolist()), tuple(checked.max(axis=0).tolist()))
+
+
+def checked_points(points: npt.ArrayLike, name: str = "points") -> FloatArray:
+    """The points as a `(n, m)` float array.
+
+    Raises:
+        RequestError: If the array is empty, not two-dimensional, or not finite.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] == 0:
+        raise RequestError(f"{name} must be a non-empty (n, m) array, got shape {array.shape}")
+    if not np.all(np.isfinite(array)):
+        bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise RequestError(f"{name} must be finite, row {bad} is {array[bad].tolist()}")
+    return array
+
+
+def _checked_pair(
+    points: npt.ArrayLike, reference: npt.ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    found, front = checked_points(points), checked_points(reference, "reference set")
+    if found.shape[1] != front.shape[1]:
+        raise RequestError(
+            f"points have {found.shape[1]} objectives but the reference set has {front.shape[1]}"
+        )
+    return found, front
+
+
+def hypervolume(points: npt.ArrayLike, ref: npt.ArrayLike) -> float:
+    """Volume dominated by `(n, m)` points up to `ref` `(m,)`; larger is better.
+
+    Points that do not strictly dominate `ref` contribute nothing.
+
+    Raises:
+        RequestError: For empty or non-finite points or a reference point of another dimension.
+    """
+    checked = checked_points(points)
+    corner = checked_points(np.atleast_2d(np.asarray(ref, dtype=np.float64)), "reference point")[0]
+    if corner.size != checked.shape[1]:
+        raise RequestError(
+            f"reference point has {corner.size} objectives, points have {checked.shape[1]}"
+        )
+    return float(moocore.hypervolume(checked, ref=corner))
+
+
+def igd(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """Mean Euclidean distance from each reference point to its nearest point; smaller is better.
+
+    Raises:
+        RequestError: For empty or non-finite sets or sets of different dimension.
+    """
+    found, front = _checked_pair(points, reference)
+    return float(moocore.igd(found, ref=front))
+
+
+def igd_plus(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
+    """IGD that only counts shortfalls, max(a - z, 0) per objective (Ishibuchi et al. 2015).
+
+    Raises:
+        RequestError: For empty or non-finite sets or sets of different dimension.
+    """
+    found, front = _checked_pair(points, reference)
+    return float(moocore.igd_plus(found, ref=front))
+
+
+def non_dominated_mask(points: npt.ArrayLike) -> BoolArray:
+    """`(n,)`: which points no other point dominates; equal points are all kept.
+
+    Keeping equal points makes the result independent of their order.
+
+    Raises:
+        RequestError: For empty or non-finite points.
+    """
+    mask = moocore.is_nondominated(checked_points(points), keep_weakly=True)
+    return np.asarray(mask, dtype=np.bool_)
+
+
+def hypervolume_gains(
+    points: npt.ArrayLike, candidates: FloatArray, ref: npt.ArrayLike
+) -> FloatArray:
+    """What each of `(k, 2)` candidates alone would add to the hypervolume of `(n, 2)` points.
+
+    A sweep over the sorted front, for two objectives: the new area of a candidate is its
+    rectangle up to `ref` minus what the staircase of the points already covers of it.
+
+    Raises:
+        RequestError: For empty or non-finite points, or more than two objectives.
+    """
+    front = checked_points(points)
+    corner = np.asarray(ref, dtype=np.float64)
+    if front.shape[1] != 2:
+        raise RequestError(f"hypervolume gains need two objectives, got {front.shape[1]}")
+    front = np.minimum(front, corner)
+    front = front[non_dominated_mask(front)]
+    front = front[np.argsort(front[:, 0], kind="stable")]
+    # Between consecutive x values of the staircase, y is uncovered only below `level`.
+    starts = np.concatenate(([-np.inf], front[:, 0]))
+    ends = np.concatenate((front[:, 0], [corner[0]]))
+    level = np.concatenate(([corner[1]], front[:, 1]))
+    width = np.clip(ends - np.maximum(starts, candidates[:, :1]), 0.0, None)
+    height = np.clip(level - candidates[:, 1:2], 0.0, None)
+    return np.asarray((width * height).sum(axis=1), dtype=np.float64)
