@@ -1,0 +1,109 @@
+"""`llm-nas data`: fetch public tables, show which are in use, build the embedded pack."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llm_nas.cli.output import console, out, print_json
+
+if TYPE_CHECKING:
+    from llm_nas.tools.data.upstream import UpstreamFile
+
+app = typer.Typer(no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Directory of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+
+
+@app.callback()
+def data() -> None:
+    """Fetch public tables, show which are in use, build the embedded pack."""
+
+
+@app.command()
+def fetch(
+    base_url: Annotated[
+        str, typer.Option(help="A mirror laid out like raw.githubusercontent.com, or name/file.")
+    ] = "https://raw.githubusercontent.com",
+    into: Annotated[
+        Path | None, typer.Option(help="Target directory instead of the cache.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download the pinned public files, check their SHA-256 and convert them to tables."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from llm_nas.tools.data.convert import convert
+    from llm_nas.tools.data.fetch import Fetcher
+    from llm_nas.tools.data.locate import user_cache
+    from llm_nas.tools.data.upstream import UPSTREAM
+
+    target = into if into is not None else user_cache()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console) as progress:
+        tasks = {f.name: progress.add_task(f.name, total=f.size_bytes) for f in UPSTREAM}
+
+        def show(file: "UpstreamFile", have: int) -> None:
+            progress.update(tasks[file.name], completed=have)
+
+        Fetcher(target / "public", base_url, progress=show).fetch_all()
+    written = convert(target / "public", target)
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+    for path in [] if as_json else written:
+        out.print(f"wrote {path}", soft_wrap=True)
+
+
+@app.command()
+def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show which source is in use and what it lacks."""
+    from llm_nas.tools.data.status import data_status
+
+    report = data_status(data_dir)
+    if as_json:
+        print_json(report)
+        return
+    out.print(f"source:  {report['source']}", soft_wrap=True)
+    out.print(f"sha256:  {report['digest']}", soft_wrap=True)
+    for place in report["places"]:
+        lacks = ", ".join(place["lacks"]) or "nothing"
+        out.print(f"{place['name']}: {place['path'] or 'not set'}; lacks {lacks}", soft_wrap=True)
+    for line in report["missing"]:
+        out.print(f"missing: {line}", soft_wrap=True)
+
+
+@app.command("build-pack")
+def build_pack(
+    data_dir: DataDir = None,
+    path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the cells.")] = 200,
+    width: Annotated[int, typer.Option(min=8, help="Hidden units per layer.")] = 256,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train the embedded pack's models on the tables; print and write how well they agree."""
+    from llm_nas.tools.data import open_benchmark
+    from llm_nas.tools.data.build_pack import Recipe
+    from llm_nas.tools.data.build_pack import build_pack as build
+    from llm_nas.tools.data.pack import PACK_PATH
+
+    target = path if path is not None else PACK_PATH
+    console.print(f"training into {target}; this takes some minutes", soft_wrap=True)
+    fidelity = build(open_benchmark(data_dir), target, Recipe(width, epochs, seed))
+    if as_json:
+        print_json(fidelity)
+    else:
+        _print_fidelity(fidelity)
+
+
+def _print_fidelity(fidelity: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"Kendall tau against the tables, {fidelity['bytes']:,} bytes")
+    for column in ("quantity", "fitted", "held-out cells"):
+        table.add_column(column)
+    for name, row in fidelity["kendall_tau"].items():
+        held_out = "formula" if row["held_out"] is None else f"{row['held_out']:.3f}"
+        table.add_row(name, f"{row['fitted']:.3f}", held_out)
+    out.print(table)

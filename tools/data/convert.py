@@ -1,0 +1,151 @@
+"""Turns the pinned public CSV files into the tables the project reads."""
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llm_nas.domain import DATASETS, PROXIES, Cell, FloatArray
+from llm_nas.errors import DataError, RequestError
+from llm_nas.tools.data import cost
+from llm_nas.tools.data.tables import (
+    ACCURACY_FILE,
+    HARDWARE_FILE,
+    METRICS,
+    SIZE,
+    ZEROCOST_FILE,
+)
+from llm_nas.tools.space import nas_bench_201
+
+_HARDWARE_CSV = {dataset: f"hw_{dataset}.csv" for dataset in DATASETS}
+_PROXY_CSV = {
+    "cifar10": "nb201_zc_proxies.csv",
+    "ImageNet16-120": "nb201_ImageNet16-120_zc_proxies.csv",
+}
+_ACCURACY_CSV = "nats_bench.csv"
+_ACCURACY_COLUMNS = (
+    "CIFAR10TestAccuracy200Epochs",
+    "CIFAR100TestAccuracy200Epochs",
+    "ImageNetTestAccuracy200Epochs",
+)
+
+
+def convert(source: Path, target: Path) -> list[Path]:
+    """Write `nb201_accuracy.npz`, `nb201_hwnasbench.npz` and `nb201_zerocost.npz`.
+
+    Validation accuracies are in none of the public files, so the accuracy table has none; of the
+    proxies, non-canonical cells get `flops` and `params` (closed form) and NaN elsewhere.
+
+    Args:
+        source: directory of the downloaded CSV files.
+        target: directory to write to; each file appears complete or not at all.
+
+    Raises:
+        DataError: a CSV is missing, damaged or has unknown cells, or `target` cannot be written.
+    """
+    codes = nas_bench_201().codes().astype(np.int8)
+    tables: dict[str, Mapping[str, npt.NDArray[Any]]] = {
+        ACCURACY_FILE: {"ops": codes, "test_acc": _test_accuracy(source / _ACCURACY_CSV)},
+        HARDWARE_FILE: {"values": _hardware(source), "metrics": np.array(METRICS)},
+        ZEROCOST_FILE: {"values": _zerocost(source), "proxies": np.array(PROXIES)},
+    }
+    return [write_atomically(target / name, arrays) for name, arrays in tables.items()]
+
+
+def write_atomically(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> Path:
+    """Write a compressed `.npz` beside `path`, then rename it into place.
+
+    Raises:
+        DataError: the directory is not writable or the disk is full; nothing is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
+            scratch = Path(stream.name)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be written ({error.strerror})") from error
+    try:
+        np.savez_compressed(scratch.with_suffix(".npz"), allow_pickle=False, **arrays)
+        os.replace(scratch.with_suffix(".npz"), path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+        scratch.with_suffix(".npz").unlink(missing_ok=True)
+    return path
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers and rows of a CSV that has `columns`."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            absent = [c for c in columns if c not in (reader.fieldnames or ())]
+            if absent:
+                raise DataError(f"{path}: lacks column {', '.join(absent)}")
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _numbers(path: Path, line: int, row: Mapping[str, str], columns: Sequence[str]) -> FloatArray:
+    try:
+        return np.array([float(row[c]) if row[c] else np.nan for c in columns])
+    except (TypeError, ValueError):
+        raise DataError(f"{path}, line {line}: a value is missing or not a number") from None
+
+
+def _cell(path: Path, line: int, text: str) -> Cell:
+    """The cell in a tuple such as `(4, 3, 3, 0, 0, 0)`."""
+    try:
+        return tuple(int(code) for code in text.strip("() ").split(","))
+    except ValueError:
+        raise DataError(f"{path}, line {line}: '{text}' is not a tuple of six codes") from None
+
+
+def _by_cell(path: Path, columns: Sequence[str]) -> FloatArray:
+    """`(size, len(columns))` in benchmark order from a CSV keyed by `net`; NaN where absent."""
+    space, values = nas_bench_201(), np.full((SIZE, len(columns)), np.nan)
+    for line, row in _rows(path, ["net", *columns]):
+        try:
+            index = space.index(_cell(path, line, row["net"]))
+        except RequestError as error:
+            raise DataError(f"{path}, line {line}: {error}") from error
+        values[index] = _numbers(path, line, row, columns)
+    return values
+
+
+def _hardware(source: Path) -> FloatArray:
+    tables = [_by_cell(source / _HARDWARE_CSV[dataset], METRICS) for dataset in DATASETS]
+    if np.isnan(tables).any():
+        raise DataError(f"{source}: hardware tables do not cover all {SIZE} cells")
+    return np.stack(tables)
+
+
+def _zerocost(source: Path) -> FloatArray:
+    codes, tables = nas_bench_201().codes(), np.full((len(DATASETS), SIZE, len(PROXIES)), np.nan)
+    for position, dataset in enumerate(DATASETS):
+        if dataset in _PROXY_CSV:
+            tables[position] = _by_cell(source / _PROXY_CSV[dataset], PROXIES)
+        tables[position, :, PROXIES.index("flops")] = cost.naslib_flops_m(codes, dataset)
+        tables[position, :, PROXIES.index("params")] = cost.params_m(codes, dataset)
+    return tables
+
+
+def _test_accuracy(path: Path) -> FloatArray:
+    space, values = nas_bench_201(), np.full((SIZE, len(DATASETS)), np.nan)
+    for line, row in _rows(path, [*_ACCURACY_COLUMNS, "ArchitectureString"]):
+        try:
+            index = space.index(space.parse(row["ArchitectureString"]))
+        except RequestError as error:
+            raise DataError(f"{path}, line {line}: {error}") from error
+        values[index] = _numbers(path, line, row, _ACCURACY_COLUMNS)
+    if np.isnan(values).any():
+        raise DataError(f"{path}: does not cover all {SIZE} cells")
+    return values

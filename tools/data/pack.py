@@ -1,0 +1,159 @@
+"""The embedded pack as a `Benchmark`: surrogate tables for a machine without downloaded data."""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from llm_nas.domain import DEVICES, PROXIES, FloatArray, IntArray
+from llm_nas.errors import DataError
+from llm_nas.ports import Truth
+from llm_nas.tools.data import cost, surrogate
+from llm_nas.tools.data.npz import TableFile, sha256_of
+from llm_nas.tools.data.tables import (
+    ENERGY_DEVICES,
+    TableTruth,
+    check_device,
+    dataset_position,
+    read_only,
+)
+from llm_nas.tools.space import nas_bench_201
+
+PACK_PATH = Path(__file__).parent / "pack" / "surrogate.npz"
+PACK_VERSION = 1
+GROUPS = ("accuracy", "hardware", "proxies")
+"""One network each, evaluated when a quantity of the group is first asked for."""
+
+FORMULA_DEVICES = ("eyeriss", "fpga")
+"""Devices whose cost depends on operation counts only."""
+
+
+class PackBenchmark:
+    """Predictions of the project's own models; implements `llm_nas.ports.Benchmark`.
+
+    What is missing in the published tables is missing here too: proxies of non-canonical cells,
+    zen of disconnected ones, most of cifar100's proxies, and edgetpu's unavailable cells.
+    """
+
+    def __init__(self, path: Path = PACK_PATH) -> None:
+        """Open a pack.
+
+        Raises:
+            DataError: it is missing, damaged or of another version.
+        """
+        self._file = TableFile(path, {"version": ()})
+        found = int(self._file.read("version"))
+        if found != PACK_VERSION:
+            raise DataError(f"{path}: pack version {found}, expected {PACK_VERSION}")
+        self._predicted: dict[str, dict[str, FloatArray]] = {}
+
+    @property
+    def source(self) -> str:
+        """Says that the numbers are modelled."""
+        return f"surrogate tables (embedded pack v{PACK_VERSION})"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the pack file."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return sha256_of(self._file.path)
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """Operation codes of all cells, `(size, 6)`."""
+        return nas_bench_201().codes()
+
+    def _group(self, group: str) -> dict[str, FloatArray]:
+        if group not in self._predicted:
+            names = [n for n in self._file.names if n.startswith(f"{group}.")]
+            arrays = {name: self._file.read(name) for name in names}
+            try:
+                network = surrogate.network_from(arrays, group)
+            except KeyError as error:
+                raise DataError(f"{self._file.path}: incomplete, lacks {error}") from error
+            self._predicted[group] = network.predict(surrogate.inputs())
+        return self._predicted[group]
+
+    def _quantity(self, group: str, name: str) -> FloatArray:
+        values = self._group(group)
+        if name not in values:
+            raise DataError(f"{self._file.path}: holds no {name}")
+        return values[name].copy()
+
+    def _formula(self, name: str) -> FloatArray:
+        values = surrogate.counts(self.codes) @ self._file.read(f"formula.{name}")
+        return np.asarray(values, dtype=np.float64)
+
+    def devices(self) -> tuple[str, ...]:
+        """The six devices of HW-NAS-Bench."""
+        return DEVICES
+
+    def latency_ms(self, dataset: str, device: str) -> FloatArray:
+        """`(size,)`, batch 1; NaN where the device has no value (edgetpu)."""
+        dataset_position(dataset)
+        check_device(device)
+        values = self._hardware(f"{device}_latency {dataset}", device)
+        if device == "edgetpu":
+            bits = np.unpackbits(self._file.read("edgetpu_missing"), count=len(values))
+            values[bits.astype(bool)] = np.nan
+        return read_only(values)
+
+    def energy_mj(self, dataset: str, device: str) -> FloatArray:
+        """`(size,)`; only edgegpu, eyeriss and fpga have energies."""
+        dataset_position(dataset)
+        check_device(device, ENERGY_DEVICES)
+        return read_only(self._hardware(f"{device}_energy {dataset}", device))
+
+    def _hardware(self, name: str, device: str) -> FloatArray:
+        by_formula = device in FORMULA_DEVICES
+        return self._formula(name) if by_formula else self._quantity("hardware", name)
+
+    def proxies(self, dataset: str) -> FloatArray:
+        """`(size, 13)`; NaN wherever the published tables have none."""
+        dataset_position(dataset)
+        predicted = self._group("proxies")
+        columns = [
+            self._missing_like_published(proxy, predicted.get(f"{proxy} {dataset}"))
+            for proxy in PROXIES
+        ]
+        matrix = np.column_stack(columns)
+        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(self.codes, dataset)
+        matrix[:, PROXIES.index("params")] = cost.params_m(self.codes, dataset)
+        return read_only(matrix)
+
+    def _missing_like_published(self, proxy: str, values: FloatArray | None) -> FloatArray:
+        size = len(self.codes)
+        if values is None:
+            return np.full(size, np.nan)
+        published = surrogate.connected(self.codes)
+        if proxy != "zen":
+            published = nas_bench_201().canonical_index() == np.arange(size)
+        return np.where(published, values, np.nan)
+
+    def validation_accuracy_pct(self, dataset: str) -> FloatArray:
+        """`(size,)`, in %."""
+        return self._accuracy("validation", dataset)
+
+    def _accuracy(self, kind: str, dataset: str) -> FloatArray:
+        dataset_position(dataset)
+        values = self._quantity("accuracy", f"{kind} {dataset}")
+        values[~surrogate.connected(self.codes)] = cost.CHANCE_PCT[dataset]
+        return read_only(values)
+
+    def params_m(self, dataset: str) -> FloatArray:
+        """`(size,)`: trainable parameters in M, in closed form."""
+        dataset_position(dataset)
+        return cost.params_m(self.codes, dataset)
+
+    def flops_m(self, dataset: str) -> FloatArray:
+        """`(size,)`: multiply-adds in M in NAS-Bench-201's convention, in closed form."""
+        dataset_position(dataset)
+        return cost.flops_m(self.codes, dataset)
+
+    def truth(self, dataset: str) -> Truth:
+        """Modelled test accuracies; opened by the evaluation only."""
+        dataset_position(dataset)
+        return TableTruth(lambda: self._accuracy("test", dataset))
