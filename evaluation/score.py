@@ -57,7 +57,7 @@ def claimed_front(
         RequestError: If no evaluated cell has a latency, an index is out of range, or the
             prediction of an evaluated cell is not finite.
     """
-    cells = _usable(latency_ms, evaluated)
+    cells = usable_cells(latency_ms, evaluated)
     mask = non_dominated_mask(objectives(predicted_pct[cells], latency_ms[cells]))
     front = cells[mask]
     return front[np.argsort(latency_ms[front], kind="stable")]
@@ -149,7 +149,7 @@ def coverage(
     Deciles that hold no cell of the true front, which small fronts have, do not count.
     """
     labels = np.zeros(context.latency_ms.shape, np.int64) if niche_labels is None else niche_labels
-    cells = _usable(context.latency_ms, evaluated)
+    cells = usable_cells(context.latency_ms, evaluated)
     niches = np.unique(labels[cells]).size / np.unique(labels).size
     true_latency = context.latency_ms[context.front]
     edges = np.quantile(true_latency, np.linspace(0.0, 1.0, 11))
@@ -170,8 +170,12 @@ def _predicted_hv(context: TruthContext, predicted_pct: FloatArray, front: IntAr
     return hypervolume(context.box.normalise(points), REFERENCE_POINT) / context.true_hv
 
 
-def _usable(latency_ms: FloatArray, evaluated: Indices) -> IntArray:
-    """Unique evaluated cells that have a latency, sorted."""
+def usable_cells(latency_ms: FloatArray, evaluated: Indices) -> IntArray:
+    """Unique evaluated cells that have a latency, sorted.
+
+    Raises:
+        RequestError: If there is none or an index is out of range.
+    """
     cells = np.unique(np.asarray(evaluated, dtype=np.int64))
     if cells.size and (cells[0] < 0 or cells[-1] >= latency_ms.size):
         raise RequestError(
