@@ -1,0 +1,214 @@
+"""Caps on calls, tokens, money and time; the price table; an estimate before the run.
+
+A call is admitted while what is spent, plus what calls in flight have reserved, is below
+every cap. So a cap is exceeded by no more than the calls in flight.
+"""
+
+import csv
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from llm_nas.agents.chat import ChatReply, ChatRequest, ChatTransport
+from llm_nas.agents.chat_errors import CallFailed
+from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.prompts import estimate_tokens
+from llm_nas.agents.usage import PriceUsd, RoleUsage, Usage, price_of
+from llm_nas.domain import Frozen
+from llm_nas.errors import RequestError
+
+PRICES_VARIABLE = "LLM_NAS_PRICES"
+"""Names a CSV in the form of `data/prices.csv` whose rows override the shipped ones."""
+_COLUMNS = ("model", "usd_per_million_in", "usd_per_million_out")
+
+
+def load_prices(path: Path | None = None) -> dict[str, PriceUsd]:
+    """Prices by model name: the shipped table, then the user's (`path` or LLM_NAS_PRICES)."""
+    shipped = resources.files("llm_nas.agents").joinpath("data/prices.csv")
+    prices = _parse_prices(shipped.read_text("utf-8"), "the shipped price table")
+    own = path or (Path(os.environ[PRICES_VARIABLE]) if PRICES_VARIABLE in os.environ else None)
+    if own is not None:
+        try:
+            prices |= _parse_prices(own.read_text("utf-8"), str(own))
+        except OSError as error:
+            raise RequestError(f"price table {own}: {error.strerror}") from None
+    return prices
+
+
+def _parse_prices(text: str, source: str) -> dict[str, PriceUsd]:
+    rows = list(csv.DictReader(text.splitlines()))
+    prices: dict[str, PriceUsd] = {}
+    for line, row in enumerate(rows, start=2):
+        try:
+            price = (float(row[_COLUMNS[1]]), float(row[_COLUMNS[2]]))
+        except (KeyError, TypeError, ValueError):
+            raise RequestError(
+                f"{source}, line {line}: expected columns {','.join(_COLUMNS)}"
+            ) from None
+        if not all(0 <= p < 1e6 for p in price):
+            raise RequestError(f"{source}, line {line}: price {price} out of range")
+        prices[row[_COLUMNS[0]]] = price
+    return prices
+
+
+class CapReached(CallFailed):
+    """A cap does not allow another call."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("spent", message)
+
+
+class Governor(Usage):
+    """Usage that can say no (thread-safe)."""
+
+    def __init__(
+        self,
+        options: ModelOptions,
+        prices: Mapping[str, PriceUsd | None],
+        spent: Mapping[str, RoleUsage] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Caps from `options`; `RequestError` when money is capped and a price is unknown."""
+        unknown = sorted(role for role, price in prices.items() if price is None)
+        if options.max_usd is not None and unknown:
+            raise RequestError(
+                f"--max-usd: no price known for the model of {', '.join(unknown)}; "
+                f"add it to a CSV named by {PRICES_VARIABLE}, or cap tokens instead"
+            )
+        super().__init__(prices, spent)
+        self._options = options
+        self._clock = clock
+        self._started = clock()
+        self._in_flight: dict[int, tuple[str, int]] = {}
+        self._tickets = 0
+        self._gate = threading.Lock()
+
+    @property
+    def when_spent(self) -> Literal["stop", "offline"]:
+        """What the run does once a cap is reached."""
+        return self._options.when_spent
+
+    def exhausted(self) -> str | None:
+        """The cap that allows no further call, in words, or None."""
+        with self._gate:
+            return self._reached(reserved=False)
+
+    def admit(self, request: ChatRequest) -> int:
+        """Reserve a call and its prompt's tokens; a ticket for `settle`.
+
+        Raises `CapReached`, reserving nothing, when a cap allows no further call.
+        """
+        tokens = sum(estimate_tokens(m.content) for m in request.messages)
+        with self._gate:
+            reached = self._reached(reserved=True)
+            if reached is not None:
+                raise CapReached(reached)
+            self._tickets += 1
+            self._in_flight[self._tickets] = (request.caller.role, tokens)
+            return self._tickets
+
+    def settle(self, ticket: int) -> None:
+        """Give back a reservation, once the call has been counted."""
+        with self._gate:
+            del self._in_flight[ticket]
+
+    def _reached(self, *, reserved: bool) -> str | None:
+        cost = self.cost()
+        flying = list(self._in_flight.values()) if reserved else []
+        spent_usd = (cost.usd or 0.0) + sum(
+            price_of(self._prices.get(role), tokens, 0) or 0.0 for role, tokens in flying
+        )
+        tokens = cost.tokens_in + cost.tokens_out + sum(t for _, t in flying)
+        seconds = self._clock() - self._started
+        spent: tuple[tuple[str, float, float | None], ...] = (
+            ("calls", cost.calls + len(flying), self._options.max_calls),
+            ("tokens", tokens, self._options.max_tokens),
+            ("usd", spent_usd, self._options.max_usd),
+            ("seconds", seconds, self._options.max_seconds),
+        )
+        for name, value, cap in spent:
+            if cap is not None and value >= cap:
+                return f"--max-{name} {cap:g} reached"
+        return None
+
+
+class MeteredTransport:
+    """Admits, times and counts every call."""
+
+    def __init__(
+        self,
+        inner: ChatTransport,
+        governor: Governor,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner = inner
+        self._governor = governor
+        self._clock = clock
+
+    def send(self, request: ChatRequest) -> ChatReply:
+        """The inner transport's reply, counted; `CapReached` when a cap is in the way."""
+        ticket = self._governor.admit(request)
+        started = self._clock()
+        try:
+            reply = self._inner.send(request)
+            self._governor.answered(request, reply, self._clock() - started)
+            return reply
+        except CallFailed as failure:
+            self._governor.failed(request, str(failure), self._clock() - started)
+            raise
+        finally:
+            self._governor.settle(ticket)
+
+
+class Estimate(Frozen):
+    """What a run is expected to need, and at most; `usd` is None for unknown prices."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    usd: float | None
+    tokens_in_limit: int
+    tokens_out_limit: int
+    usd_limit: float | None
+    unpriced: tuple[str, ...] = ()
+    """Models without a known price."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolePlan:
+    """Calls of one role with expected and greatest tokens per call."""
+
+    model: str
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    tokens_in_limit: int
+    tokens_out_limit: int
+
+
+def estimate(plans: tuple[RolePlan, ...], prices: Mapping[str, PriceUsd]) -> Estimate:
+    """Sum plans into one estimate; limits leave out repairs and retries."""
+    unpriced = tuple(sorted({p.model for p in plans if p.model not in prices}))
+
+    def usd(tokens: Callable[[RolePlan], tuple[int, int]]) -> float | None:
+        if unpriced:
+            return None
+        return sum(
+            price_of(prices[p.model], *(p.calls * t for t in tokens(p))) or 0 for p in plans
+        )
+
+    return Estimate(
+        calls=sum(p.calls for p in plans),
+        tokens_in=sum(p.calls * p.tokens_in for p in plans),
+        tokens_out=sum(p.calls * p.tokens_out for p in plans),
+        usd=usd(lambda p: (p.tokens_in, p.tokens_out)),
+        tokens_in_limit=sum(p.calls * p.tokens_in_limit for p in plans),
+        tokens_out_limit=sum(p.calls * p.tokens_out_limit for p in plans),
+        usd_limit=usd(lambda p: (p.tokens_in_limit, p.tokens_out_limit)),
+        unpriced=unpriced,
+    )

@@ -1,0 +1,267 @@
+"""The Analyst on a language model: measured cells in, typed claims and votes out."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from llm_nas.agents.blind import Lexicon
+from llm_nas.agents.chat import Caller, ChatRequest, ChatTransport, Message
+from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.prompt_facts import (
+    cell_line,
+    common_values,
+    device_name,
+    device_section,
+    heuristics_section,
+    niche_rule,
+    task_values,
+)
+from llm_nas.agents.prompts import TOKEN_LIMITS, Section, estimate_tokens, fit, load_prompt
+from llm_nas.agents.reply import FormatError, ask
+from llm_nas.agents.schema import claims_schema
+from llm_nas.agents.usage import Usage
+from llm_nas.claims import (
+    AllOf,
+    AnyOf,
+    Claim,
+    Condition,
+    DeadEdges,
+    Effect,
+    Heuristic,
+    OpAt,
+    OpCount,
+    OpOnPath,
+    Origin,
+    Scope,
+)
+from llm_nas.ports import Analysis, NicheView, Partition, SearchSpace
+
+SCOPES = ("this niche", "this device", "everywhere")
+MOST_CLAIMS = 3
+_MOST_CELLS = 30
+
+
+class ModelAnalyst:
+    """Implements `llm_nas.ports.Analyst`; safe to call from several threads."""
+
+    def __init__(
+        self,
+        transport: ChatTransport,
+        model: str,
+        space: SearchSpace,
+        partition: Partition,
+        lexicon: Lexicon,
+        options: ModelOptions,
+        usage: Usage,
+    ) -> None:
+        self.source = model
+        self._transport = transport
+        self._space = space
+        self._partition = partition
+        self._lexicon = lexicon
+        self._options = options
+        self._usage = usage
+
+    def study(self, view: NicheView, heuristics: Sequence[Heuristic]) -> Analysis:
+        """Claims and votes; empty, without a call, while nothing of the niche is measured.
+
+        Raises `ModelReplyError` when the model gives no usable answer.
+        """
+        if not any(m.niche == view.niche.id for m in view.measured):
+            return Analysis()
+        answer = ask(
+            self._transport,
+            self.request(view, heuristics),
+            partial(self._analysis, view, heuristics),
+            repairs=self._options.repairs,
+            on_repair=partial(self._usage.repaired, "analyst"),
+        )
+        return answer.value
+
+    def request(self, view: NicheView, heuristics: Sequence[Heuristic]) -> ChatRequest:
+        """The rendered request."""
+        labels = [f"H{i}" for i in range(1, len(heuristics) + 1)]
+        return ChatRequest(
+            caller=Caller("analyst", view.niche.id, view.generation),
+            model=self.source,
+            messages=self._messages(view, heuristics),
+            name="analysis",
+            schema=claims_schema(self._lexicon, SCOPES, labels),
+            format_hint=_format_hint(self._lexicon, labels),
+            prompt=load_prompt("analyst").label,
+            temperature=self._options.temperature,
+            max_reply_tokens=self._options.max_reply_tokens,
+        )
+
+    def _messages(self, view: NicheView, heuristics: Sequence[Heuristic]) -> tuple[Message, ...]:
+        lexicon = self._lexicon
+        rule = niche_rule(lexicon, view, self._partition.members(view.niche.id))
+        votes = "No votes are needed: no rule is known yet."
+        if heuristics:
+            votes = (
+                'Then vote on the known rules by their labels: "keep" for those the cells '
+                'support, "retire" for those they contradict; leave the others out.'
+            )
+        fixed = common_values(lexicon) | task_values(lexicon, view, rule) | {"votes": votes}
+        prompt = load_prompt("analyst")
+        sections = (
+            self._cells(view),
+            device_section(lexicon, view),
+            heuristics_section(lexicon, heuristics),
+        )
+        used = sum(estimate_tokens(m.content) for m in prompt.fill(**fixed, sections=""))
+        return prompt.fill(**fixed, sections=fit(sections, TOKEN_LIMITS["analyst"] - used))
+
+    def _cells(self, view: NicheView) -> Section:
+        """The niche's measured cells, last generation's first, marked where on its front."""
+        best = {m.arch for m in view.archive}
+        inside = [m for m in reversed(view.measured) if m.niche == view.niche.id]
+        lines = [
+            cell_line(self._lexicon, m, "* " if m.arch in best else "  ")
+            for m in inside[:_MOST_CELLS]
+        ]
+        return Section("Measured cells of this niche (* on its front), newest first", tuple(lines))
+
+    def _analysis(
+        self, view: NicheView, heuristics: Sequence[Heuristic], answer: dict[str, Any]
+    ) -> Analysis:
+        """Read an answer; single broken claims are dropped, an answer of only those is refused."""
+        listed = answer.get("claims")
+        if not isinstance(listed, list):
+            raise FormatError('it needs a key "claims" with a list')
+        claims: list[Claim] = []
+        problems: list[str] = []
+        for item in cast(list[object], listed)[:MOST_CLAIMS]:
+            try:
+                claims.append(self._claim(view, item))
+            except FormatError as error:
+                problems.append(str(error))
+        if problems and not claims:
+            raise FormatError(f"no claim can be used: {problems[0]}")
+        by_label = {f"H{i}": h.id for i, h in enumerate(heuristics, start=1)}
+        keep = _votes(by_label, answer.get("keep"))
+        retire = tuple(v for v in _votes(by_label, answer.get("retire")) if v not in keep)
+        note = " ".join(str(answer.get("note") or "").split())[:400]
+        return Analysis(claims=tuple(claims), keep=keep, retire=retire, note=note)
+
+    def _claim(self, view: NicheView, item: object) -> Claim:
+        if not isinstance(item, dict):
+            raise FormatError("every claim must be a JSON object")
+        fields = cast(Mapping[str, object], item)
+        atoms = fields.get("all_of")
+        if not isinstance(atoms, list) or not atoms:
+            raise FormatError('a claim needs "all_of" with at least one condition')
+        parts = [self._condition(atom) for atom in cast(list[object], atoms)]
+        size = fields.get("size")
+        try:
+            return Claim(
+                condition=parts[0] if len(parts) == 1 else AllOf(parts=tuple(parts)),
+                effect=Effect.model_validate(
+                    {
+                        "objective": fields.get("objective"),
+                        "direction": fields.get("direction"),
+                        "size": abs(size) if isinstance(size, int | float) and size else None,
+                    }
+                ),
+                scope=self._scope(view, fields),
+                origin=Origin(
+                    source=self.source,
+                    generation=view.generation,
+                    cells=tuple(m.arch for m in view.archive[:3]),
+                ),
+                wording=" ".join(str(fields.get("because") or "").split())[:400],
+            )
+        except ValidationError as error:
+            raise FormatError(_first_problem(error)) from None
+
+    def _scope(self, view: NicheView, fields: Mapping[str, object]) -> Scope:
+        """Accuracy belongs to a dataset, latency to a device; both to the space."""
+        narrow = fields.get("scope") != "everywhere"
+        return Scope(
+            space=self._space.name,
+            datasets=(view.dataset,) if narrow and fields.get("objective") == "accuracy" else (),
+            devices=(
+                (device_name(view.device),)
+                if narrow and fields.get("objective") == "latency"
+                else ()
+            ),
+            niches=(view.niche.id,) if fields.get("scope") == "this niche" else (),
+        )
+
+    def _condition(self, atom: object) -> Condition:
+        if not isinstance(atom, dict):
+            raise FormatError("every condition must be a JSON object")
+        fields = cast(Mapping[str, object], atom)
+        kind = fields.get("kind")
+        try:
+            if kind == "op_count":
+                return OpCount.model_validate(
+                    {
+                        "op": self._op(fields),
+                        "relation": fields.get("relation"),
+                        "count": fields.get("count"),
+                    }
+                )
+            if kind == "op_on_path":
+                return OpOnPath(op=self._op(fields))
+            if kind == "dead_edges":
+                return DeadEdges.model_validate(
+                    {"relation": fields.get("relation"), "count": fields.get("count")}
+                )
+            if kind == "op_at":
+                return self._op_at(fields)
+        except ValidationError as error:
+            raise FormatError(_first_problem(error)) from None
+        raise FormatError(f"condition kind {str(kind)[:40]!r} is unknown")
+
+    def _op_at(self, fields: Mapping[str, object]) -> Condition:
+        op, edges = self._op(fields), fields.get("edges")
+        if not isinstance(edges, list) or not edges:
+            raise FormatError('"op_at" needs "edges" with at least one edge')
+        places: list[OpAt | AnyOf] = []
+        for key in cast(list[object], edges):
+            position = self._lexicon.edge(key) if isinstance(key, str) else None
+            if position is None:
+                known = ", ".join(self._lexicon.edge_keys())
+                raise FormatError(f"edge {str(key)[:40]!r} is unknown, expected one of {known}")
+            places.append(OpAt(edge=self._space.edges[position], op=op))
+        unique = tuple(dict.fromkeys(places))
+        return unique[0] if len(unique) == 1 else AnyOf(parts=unique)
+
+    def _op(self, fields: Mapping[str, object]) -> str:
+        value = fields.get("op")
+        name = self._lexicon.op(value) if isinstance(value, str) else None
+        if name is None:
+            known = ", ".join(self._lexicon.op_names())
+            raise FormatError(f"op {str(value)[:40]!r} is unknown, expected one of {known}")
+        return name
+
+
+def _votes(by_label: Mapping[str, str], labels: object) -> tuple[str, ...]:
+    """Ids of the labels voted for, once each; unknown labels are ignored."""
+    if not isinstance(labels, list):
+        return ()
+    known = [by_label.get(str(label)) for label in cast(list[object], labels)]
+    return tuple(dict.fromkeys(i for i in known if i is not None))
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _format_hint(lexicon: Lexicon, labels: Sequence[str]) -> str:
+    op, edge = lexicon.op_names()[0], lexicon.edge_keys()[0]
+    votes = ', "keep": ["H1"], "retire": []' if labels else ""
+    return (
+        'Answer with one JSON object of the form {"claims": [{"all_of": [CONDITION], "objective": '
+        '"latency", "direction": "raises", "size": 0.1, "scope": "this device", "because": "..."}]'
+        f'{votes}, "note": "..."}} and nothing else. A CONDITION is one of '
+        f'{{"kind": "op_count", "op": "{op}", "relation": "ge", "count": 2}}, '
+        f'{{"kind": "op_at", "op": "{op}", "edges": ["{edge}"]}}, '
+        f'{{"kind": "op_on_path", "op": "{op}"}}, '
+        '{"kind": "dead_edges", "relation": "ge", "count": 1}. objective: accuracy or latency; '
+        f"direction: raises or lowers; relation: eq, ge or le; scope: {', '.join(SCOPES)}."
+    )
