@@ -1,0 +1,228 @@
+"""Proxies agree with closed forms and with slow twins, and fail with reasons."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.errors import RequestError
+from llm_nas.tools.network import build_network
+from llm_nas.tools.proxies.batch import ImageBatch, synthetic_batch
+from llm_nas.tools.proxies.compute import NO_PATH, ProxyVector, compute_proxies, score
+from llm_nas.tools.proxies.convolution import CheapSecondDerivatives
+from llm_nas.tools.proxies.measures import epe_score, jacov_score, nwot_score
+from llm_nas.tools.proxies.settings import ProxySettings
+from llm_nas.tools.proxies.table import PROXY_TABLE
+from llm_nas.tools.space import nas_bench_201
+
+SPACE = nas_bench_201()
+TINY = ProxySettings(batch_size=8, channels=4, cells_per_stage=1)
+MIXED = SPACE.parse(
+    "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+)
+
+
+def _tiny(arch: str, **options: object) -> ProxyVector:
+    seed = options.get("seed", 0)
+    assert isinstance(seed, int)
+    return compute_proxies(
+        SPACE.parse(arch), dataset="ImageNet16-120", seed=seed, settings=TINY, device="cpu"
+    )
+
+
+def _batch() -> ImageBatch:
+    return synthetic_batch("cifar10", 8, 1)
+
+
+def test_the_table_lists_the_proxies_in_their_order() -> None:
+    assert tuple(proxy.name for proxy in PROXY_TABLE) == PROXIES
+
+
+def test_a_usual_cell_has_all_thirteen_values() -> None:
+    vector = _tiny(SPACE.format(MIXED))
+    assert vector.missing == {}
+    assert list(vector.values) == list(PROXIES)
+    assert vector.batch == "synthetic"
+
+
+def test_one_seed_gives_the_same_bits_and_another_does_not() -> None:
+    arch = SPACE.format(MIXED)
+    assert _tiny(arch).values == _tiny(arch).values
+    other = _tiny(arch, seed=1).values
+    assert other["snip"] != _tiny(arch).values["snip"]
+    assert other["flops"] == _tiny(arch).values["flops"]
+
+
+def test_shared_passes_give_the_values_of_single_calls() -> None:
+    together = compute_proxies(MIXED, dataset="cifar10", settings=TINY, device="cpu").values
+    for name in PROXIES:
+        alone = compute_proxies(
+            MIXED, dataset="cifar10", settings=TINY, names=[name], device="cpu"
+        )
+        assert alone.values[name] == pytest.approx(together[name], rel=1e-4), name
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+        "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|",
+        "|none~0|+|none~0|nor_conv_3x3~1|+|none~0|nor_conv_3x3~1|skip_connect~2|",
+    ],
+)
+def test_a_cell_without_a_path_reports_why(arch: str) -> None:
+    vector = _tiny(arch)
+    assert set(vector.values) == {"flops", "params", "l2_norm"}
+    assert set(vector.missing) == set(PROXIES) - set(vector.values)
+    assert set(vector.missing.values()) == {NO_PATH}
+
+
+@pytest.mark.parametrize("operation", ["skip_connect", "avg_pool_3x3"])
+def test_a_cell_without_weights_still_has_values(operation: str) -> None:
+    op = operation
+    vector = _tiny(f"|{op}~0|+|{op}~0|{op}~1|+|{op}~0|{op}~1|{op}~2|")
+    assert set(vector.values) | set(vector.missing) == set(PROXIES)
+    assert all(math.isfinite(value) for value in vector.values.values())
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(RequestError, match="expected one of"):
+        compute_proxies(MIXED, dataset="mnist")
+    with pytest.raises(RequestError, match="expected some of"):
+        compute_proxies(MIXED, dataset="cifar10", names=["magic"])
+
+
+class _Linear(nn.Module):
+    """Flatten and one linear layer: every gradient has a closed form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.head = nn.Linear(3 * 32 * 32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.flat(x))
+        return out
+
+
+def test_gradient_proxies_of_a_linear_model_match_the_closed_form() -> None:
+    module, batch = _Linear(), _batch()
+    x = batch.images.reshape(8, -1).astype(np.float64)
+    weight = module.head.weight.detach().double().numpy()
+    logits = x @ weight.T + module.head.bias.detach().double().numpy()
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    delta = (p - np.eye(10)[batch.labels]) / 8
+    gradient = delta.T @ x
+    tangent = x @ gradient.T
+    curved = (p * tangent - p * (p * tangent).sum(1, keepdims=True)) / 8
+    values = score(module, batch, device="cpu").values
+    assert values["snip"] == pytest.approx(np.abs(weight * gradient).sum(), rel=1e-4)
+    assert values["plain"] == pytest.approx((weight * gradient).sum(), rel=1e-3)
+    assert values["grad_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-4)
+    assert values["l2_norm"] == pytest.approx(np.linalg.norm(weight), rel=1e-5)
+    assert values["grasp"] == pytest.approx(-(weight * (curved.T @ x)).sum(), rel=1e-3)
+    assert values["fisher"] == pytest.approx(
+        3072 * 0.5 * ((logits * delta) ** 2).mean(0).sum(), rel=1e-4
+    )
+    assert values["params"] == pytest.approx((3072 * 10 + 10) / 1e6)
+
+
+def test_synflow_of_a_linear_model_is_the_log_of_its_absolute_weights() -> None:
+    module = _Linear()
+    values = score(module, _batch(), names=["synflow"], device="cpu").values
+    total = module.head.weight.detach().abs().double().sum().item()
+    assert values["synflow"] == pytest.approx(math.log(total))
+
+
+def test_what_a_module_does_not_support_is_missing_with_a_reason() -> None:
+    vector = score(_Linear(), _batch(), device="cpu")
+    assert "ReLU" in vector.missing["nwot"]
+    assert "AdaptiveAvgPool2d" in vector.missing["zen"]
+    # All images have the same input gradient, the column sums of the weight.
+    assert {"jacov"} <= set(vector.missing) | set(vector.values)
+
+
+def test_score_leaves_the_module_as_it_was() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 10),
+    ).eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    vector = score(module, _batch(), device="cpu")
+    assert vector.missing == {}
+    assert not module.training
+    for name, value in module.state_dict().items():
+        assert torch.equal(before[name], value)
+
+
+def _twin_codes(kernel_inputs: list[Tensor]) -> float:
+    total = np.zeros((8, 8))
+    for given in kernel_inputs:
+        on = (given.flatten(1) > 0).numpy()
+        for i in range(8):
+            for j in range(8):
+                total[i, j] += (on[i] == on[j]).sum()
+    return float(np.linalg.slogdet(total)[1])
+
+
+def test_nwot_counts_agreeing_relu_codes() -> None:
+    rng = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(8, 5, 3, generator=rng) for _ in range(2))
+    assert nwot_score((first, second, first)) == pytest.approx(_twin_codes([first, second, first]))
+
+
+def test_jacov_of_uncorrelated_rows_is_minus_the_number_of_images() -> None:
+    rows: FloatArray = np.kron(np.eye(6), [1.0, -1.0]).astype(np.float64)
+    value = jacov_score(rows)
+    assert value == pytest.approx(-6 * (math.log(1 + 1e-5) + 1 / (1 + 1e-5)))
+
+
+def test_epe_nas_sums_few_classes_and_compares_many() -> None:
+    rows = np.array([[1.0, -1, 0, 0], [0, 0, 1.0, -1], [1.0, -1, 0, 0], [1.0, -1, 0, 0]])
+    labels = np.array([0, 0, 1, 1])
+    apart, same = 2 * math.log(1 + 1e-5) + 2 * math.log(1e-5), 4 * math.log(1 + 1e-5)
+    assert epe_score(rows, labels, 10) == pytest.approx(abs(apart) + abs(same))
+    assert epe_score(rows, labels, 120) == pytest.approx(abs(apart - same) / 2)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolution_derivatives_match_torch(stride: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    layer = nn.Conv2d(4, 6, 3, stride=stride, padding=1, groups=2).double()
+    x = torch.randn(2, 4, 8, 8, generator=rng, dtype=torch.float64, requires_grad=True)
+
+    def second(run: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        loss = run(x).pow(3).sum()
+        grads = torch.autograd.grad(loss, (x, layer.weight), create_graph=True)
+        return torch.autograd.grad(
+            grads[0].pow(2).sum() + grads[1].pow(2).sum(), (x, layer.weight)
+        )
+
+    plain = second(layer)
+    with CheapSecondDerivatives():
+        ours = second(layer)
+    for a, b in zip(ours, plain, strict=True):
+        assert torch.allclose(a, b, rtol=1e-9)
+
+
+def test_grasp_matches_torchs_own_double_backward() -> None:
+    network = build_network(MIXED, SPACE, classes=10, seed=5, channels=4, cells_per_stage=1)
+    batch = _batch()
+    weights = [m.weight for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    loss = F.cross_entropy(network(torch.tensor(batch.images)), torch.tensor(batch.labels))
+    grads = torch.autograd.grad(loss, weights, create_graph=True)
+    product = torch.stack([(g.detach() * g).sum() for g in grads]).sum()
+    curved = torch.autograd.grad(product, weights)
+    twin = -sum((w * h).sum().item() for w, h in zip(weights, curved, strict=True))
+    ours = score(network, batch, names=["grasp"], device="cpu").values["grasp"]
+    assert ours == pytest.approx(twin, rel=1e-3)

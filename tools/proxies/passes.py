@@ -1,0 +1,296 @@
+"""The forward and backward passes that proxies share.
+
+Each pass runs at most once per network, when a proxy that was asked for needs it, and none
+changes the module: passes on other weights (absolute, Gaussian) go through `functional_call`.
+All passes use training-mode batch norm, i.e. the statistics of the batch.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from llm_nas.tools.proxies.convolution import CheapSecondDerivatives
+
+PassName: TypeAlias = Literal["forward", "loss_gradient", "jacobian", "hessian", "synflow", "zen"]
+PASS_ORDER: tuple[PassName, ...] = (
+    "forward",
+    "loss_gradient",
+    "jacobian",
+    "hessian",
+    "synflow",
+    "zen",
+)
+"""`hessian` comes after `jacobian`, so that it can free the graph both walk through."""
+ZEN_GAMMA = 0.01
+"""Size of the input perturbation in the Zen-score."""
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+RELUS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)
+
+
+class ProxyMissing(Exception):
+    """A proxy has no value for this network; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What the forward pass leaves behind."""
+
+    images: Tensor
+    """`(n, c, h, w)`; tracks gradients when the Jacobian is wanted."""
+    logits: Tensor
+    """`(n, classes)`."""
+    layers: tuple[nn.Module, ...]
+    """The convolution and linear layers in the order they ran."""
+    outputs: tuple[Tensor, ...]
+    """Their outputs."""
+    relu_inputs: tuple[Tensor, ...]
+    """The input of every ReLU that ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossGradient:
+    """Gradients of the mean cross-entropy."""
+
+    weights: tuple[Tensor, ...]
+    """One per weight in `Passes.weights`."""
+    outputs: tuple[Tensor, ...]
+    """One per layer output, or none when nobody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZenPass:
+    """Two forward passes with Gaussian weights, on x and on x + gamma * e."""
+
+    distance: Tensor
+    """Scalar: mean over images of the L1 distance of the features before global pooling."""
+    running_variances: tuple[Tensor, ...]
+    """Of every batch norm afterwards, `(channels,)` each."""
+
+
+class _WithoutBatchNorm(TorchFunctionMode):
+    """Inside this context, batch norm passes its input through."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is F.batch_norm:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _hooked(
+    module: nn.Module, kinds: tuple[type[nn.Module], ...], hook: Callable[..., None]
+) -> Generator[None]:
+    """Call `hook(layer, inputs, output)` after every layer of these kinds runs."""
+    handles = [
+        layer.register_forward_hook(hook) for layer in module.modules() if isinstance(layer, kinds)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Passes:
+    """Runs and keeps the passes over one module and one batch.
+
+    Args:
+        module: A classifier in training mode whose parameters all require gradients.
+        images: `(n, c, h, w)`, on the module's device.
+        labels: `(n,)`.
+        wanted: The passes that will be asked for; they decide what is recorded.
+        keep_outputs: Whether gradients of layer outputs are wanted (Fisher).
+        seed: Seeds the Gaussian weights and inputs of the Zen-score.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        wanted: frozenset[PassName],
+        keep_outputs: bool,
+        seed: int,
+    ) -> None:
+        self.module = module
+        self.images = images
+        self.labels = labels
+        self.seed = seed
+        self._wanted = wanted
+        self._keep_outputs = keep_outputs
+
+    @cached_property
+    def layers(self) -> tuple[nn.Conv2d | nn.Linear, ...]:
+        """All convolution and linear layers, whether they run or not."""
+        return tuple(m for m in self.module.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+
+    @cached_property
+    def weights(self) -> tuple[Tensor, ...]:
+        """Their weights."""
+        return tuple(layer.weight for layer in self.layers)
+
+    @cached_property
+    def forward(self) -> Forward:
+        """Run the network once, recording layer outputs and ReLU inputs."""
+        layers: list[nn.Module] = []
+        outputs: list[Tensor] = []
+        relu_inputs: list[Tensor] = []
+
+        def on_layer(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+            layers.append(layer)
+            outputs.append(output)
+
+        def on_relu(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+            relu_inputs.append(inputs[0].detach())
+
+        images = self.images.detach().requires_grad_("jacobian" in self._wanted)
+        learns = bool(self._wanted & {"loss_gradient", "jacobian", "hessian"})
+        kinds = (nn.Conv2d, nn.Linear) if self._keep_outputs else ()
+        with (
+            torch.set_grad_enabled(learns),
+            _hooked(self.module, kinds, on_layer),
+            _hooked(self.module, RELUS, on_relu),
+        ):
+            logits = self._call(self.module, images, "hessian" in self._wanted)
+        if logits.ndim != 2:
+            raise ProxyMissing(f"expected logits (n, classes), got shape {tuple(logits.shape)}")
+        return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relu_inputs))
+
+    @staticmethod
+    def _call(module: nn.Module, images: Tensor, twice: bool) -> Tensor:
+        if not twice:
+            return _logits(module(images))
+        with CheapSecondDerivatives():
+            return _logits(module(images))
+
+    @cached_property
+    def loss_gradient(self) -> LossGradient:
+        """Gradients of the loss in weights and, if wanted, layer outputs; 0 when unreachable."""
+        ran = self.forward
+        loss = F.cross_entropy(ran.logits, self.labels)
+        twice = "hessian" in self._wanted
+        grads = torch.autograd.grad(
+            loss,
+            self.weights + ran.outputs,
+            create_graph=twice,
+            retain_graph=twice or "jacobian" in self._wanted,
+            materialize_grads=True,
+        )
+        count = len(self.weights)
+        return LossGradient(grads[:count], tuple(g.detach() for g in grads[count:]))
+
+    @cached_property
+    def jacobian(self) -> Tensor:
+        """`(n, c*h*w)`: gradient of the sum of all logits in each image."""
+        ran = self.forward
+        (grad,) = torch.autograd.grad(
+            ran.logits.sum(),
+            ran.images,
+            retain_graph="hessian" in self._wanted,
+            materialize_grads=True,
+        )
+        return grad.flatten(1)
+
+    @cached_property
+    def hessian(self) -> tuple[Tensor, ...]:
+        """The Hessian of the loss times its gradient, one tensor per weight."""
+        grads = self.loss_gradient.weights
+        product = torch.stack([(g.detach() * g).sum() for g in grads]).sum()
+        if not product.requires_grad:
+            raise ProxyMissing("the loss has no second derivative in the weights")
+        return torch.autograd.grad(product, self.weights, materialize_grads=True)
+
+    @cached_property
+    def synflow(self) -> tuple[Tensor, ...]:
+        """|weight x gradient| of the summed output for input 1, in float64.
+
+        With absolute weights and batch norm switched off.
+        """
+        state = {
+            name: value.detach().abs().double() if value.is_floating_point() else value.clone()
+            for name, value in [*self.module.named_parameters(), *self.module.named_buffers()]
+        }
+        names = [f"{place}.weight".lstrip(".") for place, m in self._places if m in self._set]
+        weights = [state[name].requires_grad_() for name in names]
+        ones = torch.ones(
+            (1, *self.images.shape[1:]), dtype=torch.float64, device=self.images.device
+        )
+        with _WithoutBatchNorm():
+            total = _logits(functional_call(self.module, state, (ones,))).sum()
+        grads = torch.autograd.grad(total, weights, materialize_grads=True)
+        return tuple((w * g).abs().detach() for w, g in zip(weights, grads, strict=True))
+
+    @cached_property
+    def _places(self) -> list[tuple[str, nn.Module]]:
+        return list(cast("Iterator[tuple[str, nn.Module]]", self.module.named_modules()))
+
+    @cached_property
+    def _set(self) -> frozenset[nn.Module]:
+        return frozenset(self.layers)
+
+    @cached_property
+    def zen(self) -> ZenPass:
+        """Perturb Gaussian inputs of a network with Gaussian weights and fresh batch norms."""
+        generator = torch.Generator(self.images.device).manual_seed(self.seed)
+        state = self._gaussian_state(generator)
+        features: list[Tensor] = []
+
+        def on_pool(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
+            features.append(inputs[0])
+
+        x = self._normal(self.images, generator)
+        moved = x + ZEN_GAMMA * self._normal(self.images, generator)
+        with torch.no_grad(), _hooked(self.module, (nn.AdaptiveAvgPool2d,), on_pool):
+            functional_call(self.module, state, (x,))
+            functional_call(self.module, state, (moved,))
+        if len(features) != 2:
+            raise ProxyMissing("needs exactly one AdaptiveAvgPool2d before the classifier")
+        distance = (features[0] - features[1]).abs().flatten(1).sum(1).mean()
+        variances = tuple(v for name, v in state.items() if name.endswith("running_var"))
+        return ZenPass(distance, variances)
+
+    @staticmethod
+    def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(like.shape, generator=generator, device=like.device)
+
+    def _gaussian_state(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Parameters and buffers as Zen-NAS sets them, without touching the module's own."""
+        state: dict[str, Tensor] = {}
+        for prefix, layer in self._places:
+            owned = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+            for short, value in owned:
+                name = f"{prefix}.{short}".lstrip(".")
+                state[name] = self._zen_value(layer, short, value.detach(), generator)
+        return state
+
+    def _zen_value(
+        self, layer: nn.Module, short: str, value: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        if layer in self._set:
+            return self._normal(value, generator) if short == "weight" else torch.zeros_like(value)
+        if isinstance(layer, BATCH_NORMS):
+            fresh = torch.ones_like if short in ("weight", "running_var") else torch.zeros_like
+            return fresh(value)
+        return value.clone()
+
+
+def _logits(output: Any) -> Tensor:
+    """The logits of a module that returns them alone."""
+    if not isinstance(output, Tensor):
+        raise ProxyMissing(f"the module returns {type(output).__name__}, expected logits")
+    return output
