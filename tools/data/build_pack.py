@@ -74,7 +74,7 @@ def groups(benchmark: Benchmark) -> tuple[Group, ...]:
 
 
 def formulas(benchmark: Benchmark) -> dict[str, FloatArray]:
-    """Least-squares coefficients `(7,)` of the devices that count operations."""
+    """Coefficients `(2, 4)` of the devices that count operations, by quantity."""
     design = surrogate.counts(nas_bench_201().codes())
     tables = {
         f"{device}_{metric} {dataset}": read(dataset, device)
@@ -82,10 +82,7 @@ def formulas(benchmark: Benchmark) -> dict[str, FloatArray]:
         for device in FORMULA_DEVICES
         for metric, read in (("latency", benchmark.latency_ms), ("energy", benchmark.energy_mj))
     }
-    return {
-        name: np.linalg.lstsq(design, values, rcond=None)[0].astype(np.float64)
-        for name, values in tables.items()
-    }
+    return {name: surrogate.fit_roofline(design, values) for name, values in tables.items()}
 
 
 def curves(values: FloatArray, knots: FloatArray) -> FloatArray:

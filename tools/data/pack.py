@@ -84,8 +84,8 @@ class PackBenchmark:
         return values[name].copy()
 
     def _formula(self, name: str) -> FloatArray:
-        values = surrogate.counts(self.codes) @ self._file.read(f"formula.{name}")
-        return np.asarray(values, dtype=np.float64)
+        coefficients = self._file.read(f"formula.{name}").astype(np.float64)
+        return surrogate.roofline(surrogate.counts(self.codes), coefficients)
 
     def devices(self) -> tuple[str, ...]:
         """The six devices of HW-NAS-Bench."""

@@ -32,15 +32,54 @@ def inputs() -> npt.NDArray[np.float32]:
 
 
 def counts(codes: IntArray) -> FloatArray:
-    """What the formulas read: `(n, 7)`.
+    """What the formulas read, `(n, 4)`: 1, and how many 3x3, 1x1 convolutions and poolings."""
+    per_operation = [np.sum(codes == op, axis=1) for op in (_CONV3X3, _CONV1X1, _POOL)]
+    return np.column_stack([np.ones(len(codes)), *per_operation])
 
-    A constant, the number of 3x3 and 1x1 convolutions and poolings, and, for cells with any 3x3
-    convolution, the constant and the last two again: on fpga they change the schedule.
+
+def roofline(design: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """Cost of cells, `(n,)`: the larger of two linear costs, `design` `(n, 4)`, `(2, 4)`.
+
+    An accelerator is either bound by its arithmetic or by its memory; on eyeriss and for large
+    images on fpga one of the two always wins and both rows are equal.
     """
-    conv3x3, conv1x1, pool = (np.sum(codes == op, axis=1) for op in (_CONV3X3, _CONV1X1, _POOL))
-    ones, heavy = np.ones(len(codes)), (conv3x3 > 0).astype(np.float64)
-    columns = [ones, conv3x3, conv1x1, pool, heavy, heavy * conv1x1, heavy * pool]
-    return np.column_stack(columns)
+    return np.asarray((design @ coefficients.T).max(axis=1), dtype=np.float64)
+
+
+def fit_roofline(design: FloatArray, cost: FloatArray, starts: int = 40) -> FloatArray:
+    """Coefficients `(2, 4)` of least squared error.
+
+    Max-affine regression (Magnani & Boyd, Optim. Eng. 2009): assign each cell to the larger of
+    two linear costs, refit both, repeat; the best of several random splits, always the same ones.
+    """
+    rng = np.random.default_rng(0)
+    plain = np.linalg.lstsq(design, cost, rcond=None)[0].astype(np.float64)
+    best = np.stack([plain, plain])
+    for _ in range(starts):
+        if np.allclose(roofline(design, best), cost, rtol=1e-9):
+            break
+        normal = rng.standard_normal(design.shape[1] - 1)
+        side = design[:, 1:] @ normal
+        found = _alternate(design, cost, side > np.median(side))
+        best = min(best, found, key=lambda c: float(((roofline(design, c) - cost) ** 2).sum()))
+    return best
+
+
+def _alternate(
+    design: FloatArray, cost: FloatArray, second: BoolArray, rounds: int = 50
+) -> FloatArray:
+    """Coefficients `(2, 4)` where no cell changes sides any more, from a first split `(n,)`."""
+    coefficients = np.zeros((2, design.shape[1]))
+    for _ in range(rounds):
+        for row, side in enumerate((~second, second)):
+            if side.any():
+                coefficients[row] = np.linalg.lstsq(design[side], cost[side], rcond=None)[0]
+        lines = design @ coefficients.T
+        changed = np.asarray(lines[:, 1] > lines[:, 0], dtype=np.bool_)
+        if np.array_equal(changed, second):
+            break
+        second = changed
+    return coefficients
 
 
 def connected(codes: IntArray) -> BoolArray:
