@@ -1,0 +1,1 @@
+"""Pareto archives and the store of tested design heuristics."""

@@ -1,0 +1,18 @@
+"""Where the shell's words go: results to stdout, progress and errors to stderr."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+
+console = Console(stderr=True)
+"""Progress, notes and errors."""
+out = Console()
+"""Tables and stories for people."""
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, and nothing else, on stdout."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    print(json.dumps(plain, indent=2, allow_nan=False))

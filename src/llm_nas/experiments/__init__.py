@@ -1,0 +1,1 @@
+"""Drivers of experiments: they run searches and compare them."""

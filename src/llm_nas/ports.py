@@ -1,0 +1,257 @@
+"""The verbs others supply: protocols between the folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from llm_nas.claims import CellFacts, Claim, Heuristic
+from llm_nas.domain import (
+    Cell,
+    FloatArray,
+    IntArray,
+    Measurement,
+    Niche,
+    Proposal,
+    Verdict,
+)
+
+
+class SearchSpace(Protocol):
+    """A finite space of cells: `edges` slots, each holding one of `operations`.
+
+    Cells are numbered 0..size-1; numeric code works on those indices, people and models
+    on strings. `parse` raises `RequestError` for anything that is not a legal string.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def edges(self) -> tuple[str, ...]: ...
+    @property
+    def operations(self) -> tuple[str, ...]: ...
+    @property
+    def size(self) -> int: ...
+    def parse(self, arch: str) -> Cell: ...
+    def format(self, cell: Cell) -> str: ...
+    def index(self, cell: Cell) -> int: ...
+    def cell(self, index: int) -> Cell: ...
+    def codes(self) -> IntArray:
+        """All cells, `(size, len(edges))`, read-only; row i is `cell(i)`."""
+        ...
+
+    def canonical_index(self) -> IntArray:
+        """`(size,)`: the index of each cell's canonical twin (dead edges set to none)."""
+        ...
+
+    def canonical(self, cell: Cell) -> Cell: ...
+    def neighbours(self, cell: Cell) -> list[Cell]:
+        """All cells that differ on exactly one edge, in a fixed order."""
+        ...
+
+    def facts(self, cell: Cell) -> CellFacts: ...
+
+
+class Partition(Protocol):
+    """Disjoint niches that cover a space."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def niches(self) -> tuple[Niche, ...]: ...
+    def niche_of(self, cell: Cell) -> str: ...
+    def labels(self) -> IntArray:
+        """`(size,)`: position in `niches` of every cell's niche."""
+        ...
+
+    def members(self, niche: str) -> IntArray:
+        """Sorted indices of a niche's cells; `RequestError` for an unknown niche."""
+        ...
+
+
+class Truth(Protocol):
+    """Test accuracies of one dataset. Only `llm_nas.evaluation` may open one."""
+
+    def test_accuracy_pct(self) -> FloatArray:
+        """`(size,)`, mean over training seeds, in %."""
+        ...
+
+
+class Benchmark(Protocol):
+    """Everything tabulated about a space; `(size, ...)` arrays, NaN where a value is missing."""
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from; contains 'surrogate tables' when they are modelled."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tables or pack in use."""
+        ...
+
+    def devices(self) -> tuple[str, ...]: ...
+    def latency_ms(self, dataset: str, device: str) -> FloatArray: ...
+    def energy_mj(self, dataset: str, device: str) -> FloatArray: ...
+    def proxies(self, dataset: str) -> FloatArray:
+        """`(size, 13)` in the order of `llm_nas.domain.PROXIES`."""
+        ...
+
+    def validation_accuracy_pct(self, dataset: str) -> FloatArray:
+        """`(size,)`: what a predictor may be trained on."""
+        ...
+
+    def params_m(self, dataset: str) -> FloatArray: ...
+    def flops_m(self, dataset: str) -> FloatArray: ...
+    def truth(self, dataset: str) -> Truth: ...
+
+
+class Evaluator(Protocol):
+    """The one door to predicted accuracy, with the budget counter no method can bypass."""
+
+    @property
+    def space(self) -> SearchSpace: ...
+    @property
+    def budget(self) -> int: ...
+    @property
+    def evaluations(self) -> int:
+        """Unique cells whose accuracy was asked for so far."""
+        ...
+
+    def latency_ms(self) -> FloatArray:
+        """`(size,)`, free to read, NaN where the device has no value."""
+        ...
+
+    def accuracy_pct(self, indices: Sequence[int] | IntArray) -> FloatArray:
+        """Predicted accuracy of these cells; unseen ones are charged.
+
+        Raises `BudgetError`, charging nothing, when the budget does not allow all of them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NicheView:
+    """What one niche sees at the start of a generation: a snapshot, the same after a resume."""
+
+    dataset: str
+    device: str
+    niche: Niche
+    generation: int
+    generations: int
+    slots: int
+    """Children wanted from this niche in this generation."""
+    archive: tuple[Measurement, ...]
+    """The niche's non-dominated cells (predicted error, latency), by latency."""
+    measured: tuple[Measurement, ...]
+    """Every cell of the run measured before this generation, in order."""
+    gaps_ms: tuple[tuple[float, float], ...]
+    """Latency ranges of the niche that its archive leaves empty, widest first."""
+    failures: tuple[Verdict, ...]
+    """Recent rejections in this niche, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the Analyst makes of a view: claims to test, votes on shown heuristics, a note."""
+
+    claims: tuple[Claim, ...] = ()
+    keep: tuple[str, ...] = ()
+    retire: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Analyst(Protocol):
+    """Reads measured cells and heuristics; proposes claims."""
+
+    @property
+    def source(self) -> str: ...
+    def study(self, view: NicheView, heuristics: Sequence[Heuristic]) -> Analysis: ...
+
+
+class Designer(Protocol):
+    """Turns a view and heuristics into proposals, best first; all randomness comes from `rng`."""
+
+    @property
+    def source(self) -> str: ...
+    def propose(
+        self,
+        view: NicheView,
+        heuristics: Sequence[Heuristic],
+        rng: np.random.Generator,
+    ) -> tuple[Proposal, ...]: ...
+
+
+class Validator(Protocol):
+    """Accepts, repairs or rejects proposals with a reason, in order."""
+
+    def check(
+        self, niche: str, proposals: Sequence[Proposal], evaluated: Sequence[str]
+    ) -> tuple[Verdict, ...]: ...
+
+
+class Advisor(Protocol):
+    """Ranks unevaluated cells by the hypervolume they are expected to add.
+
+    Built on measured cells and the latency table only; see `llm_nas.tools.surrogate`.
+    """
+
+    def expected_gain(
+        self, measured: Sequence[Measurement], heuristics: Sequence[Heuristic] = ()
+    ) -> FloatArray:
+        """`(size,)`: expected hypervolume improvement; 0 if evaluated, NaN without latency."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One child of a generation: which heuristics its designer was shown, which were withheld."""
+
+    arch: str
+    shown: tuple[str, ...]
+    withheld: tuple[str, ...]
+    valid: bool
+    gain: float
+    """Normalised hypervolume the child added to its niche archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one generation taught: goes to the knowledge base in one acknowledged write."""
+
+    run: str
+    generation: int
+    dataset: str
+    device: str
+    space: str
+    claims: tuple[Claim, ...]
+    measured: tuple[Measurement, ...]
+    """Cells measured in this generation."""
+    trials: tuple[Trial, ...] = ()
+    keep: tuple[str, ...] = ()
+    retire: tuple[str, ...] = ()
+
+
+class KnowledgeBase(Protocol):
+    """Heuristics that outlive a run."""
+
+    def retrieve(
+        self,
+        text: str = "",
+        *,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+        k: int = 8,
+        token_budget: int | None = None,
+    ) -> tuple[Heuristic, ...]:
+        """The heuristics most worth showing, best first, each with its reason in `why`."""
+        ...
+
+    def learn(self, lesson: Lesson) -> tuple[Heuristic, ...]:
+        """Add claims and cells, recompute evidence and status; return what changed.
+
+        Idempotent per (run, generation).
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Search spaces, partitions, proxies, predictor, latency and data: everything that measures."""
