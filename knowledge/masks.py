@@ -1,0 +1,166 @@
+"""Conditions as boolean masks over a whole space, and the pairs of cells they tell apart.
+
+A *matched pair* of a condition is two cells that differ on exactly one edge and of which
+exactly one meets the condition. The effect of a claim is the mean, over all matched pairs of
+cells inside its scope, of the objective with the condition minus without it. Cells without
+any input-output path are no use to anybody and are left out of that mean.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import assert_never
+
+import numpy as np
+
+from llm_nas.claims import (
+    AllOf,
+    AnyOf,
+    Condition,
+    DeadEdges,
+    Not,
+    OpAt,
+    OpCount,
+    OpOnPath,
+    Relation,
+)
+from llm_nas.domain import BoolArray, FloatArray, IntArray
+from llm_nas.ports import SearchSpace
+
+LARGEST_SPACE = 200_000
+"""Spaces above this many cells are not enumerated."""
+
+
+def _compare(values: IntArray, relation: Relation, bound: int) -> BoolArray:
+    match relation:
+        case "eq":
+            return np.asarray(values == bound)
+        case "ge":
+            return np.asarray(values >= bound)
+        case "le":
+            return np.asarray(values <= bound)
+        case _:
+            assert_never(relation)
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceTable:
+    """What conditions ask of every cell of a space, as arrays."""
+
+    space: SearchSpace
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """`(size, edges)` operation codes."""
+        return self.space.codes()
+
+    @cached_property
+    def canonical_codes(self) -> IntArray:
+        """`(size, edges)`: codes of the canonical twins, dead edges set to none."""
+        return self.codes[self.space.canonical_index()]
+
+    @cached_property
+    def live(self) -> BoolArray:
+        """`(size, edges)`: edges that some input-output path uses.
+
+        Dead edges are the ones canonicalisation sets to its filler operation; the filler
+        is whatever it changes edges to.
+        """
+        changed = self.canonical_codes != self.codes
+        filler = self.canonical_codes[changed]
+        if filler.size == 0:
+            return np.ones(self.codes.shape, dtype=np.bool_)
+        return np.asarray(self.canonical_codes != filler[0])
+
+    @cached_property
+    def connected(self) -> BoolArray:
+        """`(size,)`: cells with at least one live edge."""
+        return np.asarray(self.live.any(axis=1))
+
+    @cached_property
+    def _order(self) -> IntArray:
+        """`(size,)`: cells in the order of a grid with one axis per edge."""
+        operations, edges = len(self.space.operations), len(self.space.edges)
+        return np.argsort(self.codes @ operations ** np.arange(edges)[::-1])
+
+    @cached_property
+    def features(self) -> FloatArray:
+        """`(size, p)`: one 0/1 column per edge and operation, as written and as live."""
+        operations = np.arange(len(self.space.operations))
+        written = self.codes[:, :, None] == operations
+        live = self.canonical_codes[:, :, None] == operations
+        size = len(self.codes)
+        return np.hstack([written.reshape(size, -1), live.reshape(size, -1)]).astype(np.float64)
+
+    def _code(self, operation: str) -> int:
+        """Code of an operation, -1 (which no cell holds) for one the space lacks."""
+        operations = self.space.operations
+        return operations.index(operation) if operation in operations else -1
+
+    def _edge_holds(self, edge: str, operation: str) -> BoolArray:
+        if edge not in self.space.edges:
+            return np.zeros(len(self.codes), dtype=np.bool_)
+        column = self.codes[:, self.space.edges.index(edge)]
+        return np.asarray(column == self._code(operation), dtype=np.bool_)
+
+    def mask(self, condition: Condition) -> BoolArray:
+        """`(size,)`: which cells meet the condition; the same answer as `claims.matches`."""
+        match condition:
+            case OpAt(edge=edge, op=op):
+                return self._edge_holds(edge, op)
+            case OpCount(op=op, relation=relation, count=count):
+                return _compare((self.codes == self._code(op)).sum(axis=1), relation, count)
+            case OpOnPath(op=op):
+                return np.asarray(((self.codes == self._code(op)) & self.live).any(axis=1))
+            case DeadEdges(relation=relation, count=count):
+                return _compare((~self.live).sum(axis=1), relation, count)
+            case AllOf(parts=parts):
+                return np.asarray(np.logical_and.reduce([self.mask(p) for p in parts]))
+            case AnyOf(parts=parts):
+                return np.asarray(np.logical_or.reduce([self.mask(p) for p in parts]))
+            case Not(part=part):
+                return ~self.mask(part)
+            case _:
+                assert_never(condition)
+
+    def pair_weights(self, mask: BoolArray, inside: BoolArray) -> tuple[FloatArray, int]:
+        """Signed weight of every cell in the mean over matched pairs, and the number of pairs.
+
+        A cell that meets the condition counts +1 per partner, one that does not -1 per
+        partner, so `weights @ y / pairs` is the mean difference. Both `(size,)` masks.
+        """
+        grid = (len(self.space.operations),) * len(self.space.edges)
+        have = (mask & inside)[self._order].reshape(grid).astype(np.int16)
+        lack = (~mask & inside)[self._order].reshape(grid).astype(np.int16)
+        signed = np.zeros(grid, dtype=np.int16)
+        for edge in range(len(grid)):
+            signed += have * lack.sum(axis=edge, keepdims=True, dtype=np.int16)
+            signed -= lack * have.sum(axis=edge, keepdims=True, dtype=np.int16)
+        weights = np.empty(len(mask))
+        weights[self._order] = signed.reshape(-1)
+        return weights, int((signed * have).sum(dtype=np.int64))
+
+    def contrast(self, mask: BoolArray, inside: BoolArray) -> FloatArray | None:
+        """`(p,)`: mean difference of `features` over matched pairs, None without a pair."""
+        weights, pairs = self.pair_weights(mask, inside & self.connected)
+        return weights @ self.features / pairs if pairs else None
+
+    def true_effect(
+        self, condition: Condition, inside: BoolArray, values: FloatArray
+    ) -> float | None:
+        """Mean of `values` `(size,)` over matched pairs of cells inside; None without a pair.
+
+        Cells whose value is NaN take no part.
+        """
+        usable = inside & self.connected & np.isfinite(values)
+        weights, pairs = self.pair_weights(self.mask(condition), usable)
+        return float(weights @ np.where(usable, values, 0.0)) / pairs if pairs else None
+
+    def neighbour_pairs(self, cells: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Positions `(p,)`, `(p,)` in `cells` `(n,)` of all pairs one edge apart, and the edge.
+
+        Cells must be distinct; each pair is listed once.
+        """
+        codes = self.codes[cells]
+        differs = codes[:, None, :] != codes[None, :, :]
+        first, second = np.nonzero(np.triu(differs.sum(axis=2) == 1))
+        return first, second, differs[first, second].argmax(axis=1)

@@ -1,0 +1,309 @@
+"""Tables derived from the event log: cells, claims, their evidence and lift.
+
+Every table here can be dropped and filled again from the log. They change inside the
+transaction that appends the event, so log and tables never disagree.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from llm_nas.claims import Claim, Evidence, Heuristic, Scope, Status, canonical
+from llm_nas.domain import FloatArray, IntArray, Measurement
+from llm_nas.knowledge.evidence import Part, Sample
+from llm_nas.knowledge.lift import Tally, lift_of
+from llm_nas.knowledge.ranking import worth
+from llm_nas.ports import Lesson, Trial
+
+VERSION = 1
+"""Layout of the derived tables; another one in a file makes the store rebuild them."""
+
+_NAMES = ("cell", "claim", "claim_scope", "part", "lift")
+
+_SCHEMA = """
+CREATE TABLE cell (
+    space TEXT, dataset TEXT, device TEXT, run TEXT, arch TEXT, niche TEXT, generation INTEGER,
+    number INTEGER, accuracy_pct REAL, latency_ms REAL,
+    PRIMARY KEY (space, dataset, device, run, arch)
+) WITHOUT ROWID;
+CREATE TABLE claim (
+    id TEXT PRIMARY KEY, body TEXT NOT NULL, topic TEXT NOT NULL, objective TEXT NOT NULL,
+    direction TEXT NOT NULL, status TEXT NOT NULL, evidence TEXT NOT NULL, score REAL NOT NULL,
+    seq INTEGER NOT NULL, unwanted INTEGER NOT NULL DEFAULT 0, benched INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX claim_topic ON claim (topic);
+CREATE INDEX claim_seq ON claim (seq);
+CREATE TABLE claim_scope (
+    claim TEXT, dataset TEXT, device TEXT, niche TEXT, score REAL,
+    PRIMARY KEY (claim, dataset, device, niche)
+) WITHOUT ROWID;
+CREATE INDEX scope_rank ON claim_scope (dataset, device, niche, score DESC, claim);
+CREATE TABLE part (
+    claim TEXT, dataset TEXT, device TEXT, body TEXT NOT NULL,
+    PRIMARY KEY (claim, dataset, device)
+) WITHOUT ROWID;
+CREATE TABLE lift (
+    claim TEXT PRIMARY KEY,
+    shown INTEGER NOT NULL, shown_gain REAL NOT NULL, shown_square REAL NOT NULL,
+    held INTEGER NOT NULL, held_gain REAL NOT NULL, held_square REAL NOT NULL,
+    shown_valid REAL NOT NULL, held_valid REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+State: TypeAlias = tuple[str, Status, Evidence, float, int | None]
+"""Claim id, status, evidence, ranking score and the event of a new status, if it is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A claim as the tables hold it."""
+
+    id: str
+    claim: Claim
+    status: Status
+    evidence: Evidence
+    unwanted: bool
+    benched: bool
+
+
+def topic(claim: Claim) -> str:
+    """What a claim is about, whatever it says of it: space, condition and objective, hashed."""
+    core = [claim.scope.space, canonical(claim.condition).model_dump(), claim.effect.objective]
+    return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def reset(db: sqlite3.Connection) -> None:
+    """Drop and recreate the derived tables, empty."""
+    for name in _NAMES:
+        db.execute(f"DROP TABLE IF EXISTS {name}")
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('projection', ?)", (str(VERSION),))
+
+
+def version(db: sqlite3.Connection) -> int:
+    """Layout version of the derived tables in a file, 0 when there are none."""
+    row = db.execute("SELECT value FROM meta WHERE name = 'projection'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int | None]) -> None:
+    """Record measured cells; one that this run measured before is left as it was."""
+
+    def row(cell: Measurement) -> tuple[object, ...]:
+        where = (lesson.space, lesson.dataset, lesson.device, lesson.run, cell.arch, cell.niche)
+        values = (cell.predicted_accuracy_pct, cell.latency_ms)
+        return (*where, cell.generation, numbers[cell.arch], *values)
+
+    db.executemany(
+        "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
+    )
+
+
+def sample(db: sqlite3.Connection, space: str, dataset: str, device: str) -> tuple[Sample, int]:
+    """Cells of a context, one row per distinct cell, and how many runs measured them."""
+    rows = db.execute(
+        "SELECT number, avg(accuracy_pct), avg(latency_ms) FROM cell WHERE space = ? AND "
+        "dataset = ? AND device = ? AND number IS NOT NULL GROUP BY number ORDER BY number",
+        (space, dataset, device),
+    ).fetchall()
+    runs = db.execute(
+        "SELECT count(DISTINCT run) FROM cell WHERE space = ? AND dataset = ? AND device = ?",
+        (space, dataset, device),
+    ).fetchone()[0]
+    table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    numbers: IntArray = table[:, 0].astype(np.int64)
+    return Sample(numbers, table[:, 1], table[:, 2]), int(runs)
+
+
+def runs_by_context(db: sqlite3.Connection, space: str) -> dict[str, set[str]]:
+    """Runs that measured cells, by `dataset/device`."""
+    found: dict[str, set[str]] = {}
+    query = "SELECT DISTINCT dataset, device, run FROM cell WHERE space = ?"
+    for dataset, device, run in db.execute(query, (space,)):
+        found.setdefault(f"{dataset}/{device}", set()).add(run)
+    return found
+
+
+def add_claim(db: sqlite3.Connection, claim: Claim, key: str, seq: int) -> bool:
+    """Insert a claim as proposed; False when it is already there."""
+    score = worth(claim, "proposed", Evidence())
+    cursor = db.execute(
+        "INSERT OR IGNORE INTO claim (id, body, topic, objective, direction, status, evidence, "
+        "score, seq) VALUES (?,?,?,?,?,'proposed',?,?,?)",
+        (
+            key,
+            claim.model_dump_json(),
+            topic(claim),
+            claim.effect.objective,
+            claim.effect.direction,
+            Evidence().model_dump_json(),
+            score,
+            seq,
+        ),
+    )
+    if cursor.rowcount:
+        db.executemany(
+            "INSERT INTO claim_scope VALUES (?,?,?,?,?)",
+            [(key, *place, score) for place in places(claim.scope)],
+        )
+    return bool(cursor.rowcount)
+
+
+def places(scope: Scope) -> list[tuple[str, str, str]]:
+    """Every (dataset, device, niche) a scope names; '' stands for everywhere."""
+    return [
+        (dataset, device, niche)
+        for dataset in scope.datasets or ("",)
+        for device in scope.devices or ("",)
+        for niche in scope.niches or ("",)
+    ]
+
+
+def set_state(db: sqlite3.Connection, states: Sequence[State]) -> None:
+    """Write status, evidence and ranking score of claims, and the event of a new status."""
+    db.executemany(
+        "UPDATE claim SET status = ?, evidence = ?, score = ?, seq = coalesce(?, seq) "
+        "WHERE id = ?",
+        [
+            (status, ev.model_dump_json(), score, seq, key)
+            for key, status, ev, score, seq in states
+        ],
+    )
+    db.executemany(
+        "UPDATE claim_scope SET score = ? WHERE claim = ?",
+        [(score, key) for key, _, _, score, _ in states],
+    )
+
+
+def set_parts(
+    db: sqlite3.Connection, dataset: str, device: str, parts: Mapping[str, Part]
+) -> None:
+    """Replace what one context says of claims, by claim id."""
+    db.executemany(
+        "INSERT OR REPLACE INTO part VALUES (?,?,?,?)",
+        [(key, dataset, device, json.dumps(asdict(part))) for key, part in parts.items()],
+    )
+
+
+def parts_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, Part]]]:
+    """`(context, part)` pairs of claims, by claim id, contexts in order."""
+    found: dict[str, list[tuple[str, Part]]] = {key: [] for key in keys}
+    query = "SELECT claim, dataset, device, body FROM part WHERE claim IN (SELECT value FROM "
+    rows = db.execute(query + "json_each(?)) ORDER BY claim, dataset, device", (json.dumps(keys),))
+    for key, dataset, device, body in rows:
+        fields = json.loads(body)
+        fields["counter_examples"] = tuple(fields["counter_examples"])
+        found[key].append((f"{dataset}/{device}", Part(**fields)))
+    return found
+
+
+def claims_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
+    """Ids of claims whose scope takes in a context, in order."""
+    rows = db.execute(
+        "SELECT DISTINCT claim FROM claim_scope WHERE dataset IN (?, '') AND device IN (?, '') "
+        "ORDER BY claim",
+        (dataset, device),
+    )
+    return [row[0] for row in rows]
+
+
+def add_trials(db: sqlite3.Connection, trials: Sequence[Trial]) -> set[str]:
+    """Add a lesson's children to the lift sums; ids of the heuristics concerned.
+
+    Children of one designer call share their prompt and are no independent looks, so the unit
+    is the call: children with the same shown and withheld heuristics are averaged first.
+    """
+    calls: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Trial]] = {}
+    for trial in trials:
+        calls.setdefault((trial.shown, trial.withheld), []).append(trial)
+    touched: set[str] = set()
+    for (shown, withheld), children in calls.items():
+        gain = float(np.mean([child.gain for child in children]))
+        valid = float(np.mean([child.valid for child in children]))
+        for keys, with_it in ((shown, 1), (withheld, 0)):
+            touched |= set(keys)
+            db.executemany(_ADD_CALL[with_it], [(key, gain, gain**2, valid) for key in keys])
+    return touched
+
+
+def _add_call(side: str, other: str) -> str:
+    return (
+        f"INSERT INTO lift (claim, {side}, {side}_gain, {side}_square, {side}_valid, "
+        f"{other}, {other}_gain, {other}_square, {other}_valid) VALUES (?,1,?,?,?,0,0,0,0) "
+        f"ON CONFLICT (claim) DO UPDATE SET {side} = {side} + 1, "
+        f"{side}_gain = {side}_gain + excluded.{side}_gain, "
+        f"{side}_square = {side}_square + excluded.{side}_square, "
+        f"{side}_valid = {side}_valid + excluded.{side}_valid"
+    )
+
+
+_ADD_CALL = (_add_call("held", "shown"), _add_call("shown", "held"))
+
+
+def tallies(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Tally]:
+    """Lift sums of claims that were ever shown or withheld."""
+    rows = db.execute(
+        "SELECT * FROM lift WHERE claim IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
+    )
+    return {row[0]: Tally(*row[1:]) for row in rows}
+
+
+def rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
+    """Claims by id, in the order asked for; unknown ids are left out."""
+    query = "SELECT id, body, status, evidence, unwanted, benched FROM claim WHERE id IN "
+    rows = db.execute(query + "(SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
+    found = {
+        key: Row(
+            key,
+            Claim.model_validate_json(body),
+            status,
+            Evidence.model_validate_json(evidence),
+            bool(unwanted),
+            bool(benched),
+        )
+        for key, body, status, evidence, unwanted, benched in rows
+    }
+    return [found[key] for key in keys if key in found]
+
+
+def opposed(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each claim, the ids of claims on the same topic that say the opposite."""
+    rows = db.execute(
+        "SELECT a.id, b.id FROM claim a JOIN claim b ON b.topic = a.topic AND "
+        "b.direction <> a.direction WHERE a.id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+        (json.dumps(list(keys)),),
+    )
+    found: dict[str, list[str]] = {}
+    for one, other in rows:
+        found.setdefault(one, []).append(other)
+    return {key: tuple(others) for key, others in found.items()}
+
+
+def heuristics(db: sqlite3.Connection, keys: Sequence[str]) -> tuple[Heuristic, ...]:
+    """Claims by id as everybody outside sees them, in the order asked for."""
+    against, sums = opposed(db, keys), tallies(db, keys)
+    found: list[Heuristic] = []
+    for row in rows_of(db, keys):
+        lift = lift_of(sums[row.id]) if row.id in sums else None
+        found.append(
+            Heuristic(
+                id=row.id,
+                claim=row.claim,
+                status=row.status,
+                evidence=row.evidence,
+                lift=lift.mean if lift else None,
+                lift_low=lift.low if lift else None,
+                lift_high=lift.high if lift else None,
+                lift_calls=lift.calls if lift else 0,
+                benched=row.benched,
+                conflicts=against.get(row.id, ()),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,276 @@
+"""The heuristic store: claims with evidence that outlive a run.
+
+One folder holds the event log with its derived tables (SQLite) and the semantic index (Chroma).
+`learn` and text-free `retrieve` never touch Chroma.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from llm_nas.claims import Claim, Heuristic, Status
+from llm_nas.errors import RequestError, StoreError
+from llm_nas.knowledge import projection
+from llm_nas.knowledge.eventlog import Event, EventLog
+from llm_nas.knowledge.index import Entry, Index
+from llm_nas.knowledge.learning import LESSON, Learner, World, replay
+from llm_nas.knowledge.ranking import Asker, Candidate, candidates, choose
+from llm_nas.ports import Lesson, Partition, SearchSpace
+
+_MEANING = 200
+"""Claims taken from the semantic index before scope and confidence rank them."""
+_ID_LENGTH = 16
+
+
+def default_store_dir() -> Path:
+    """Where heuristics are kept when nobody names a folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("llm-nas") / "heuristics"
+
+
+def default_world(space: SearchSpace | None = None, partition: Partition | None = None) -> World:
+    """The space claims are tested on: NAS-Bench-201 in its six niches unless given."""
+    from llm_nas.tools.partition import make_partition
+    from llm_nas.tools.space import nas_bench_201
+
+    space = space or nas_bench_201()
+    return World(space, partition or make_partition(space, "conv3x3"))
+
+
+class HeuristicStore:
+    """Heuristics that outlive a run; implements `llm_nas.ports.KnowledgeBase`.
+
+    Safe to call from several threads and to open from several processes at once.
+    """
+
+    def __init__(self, folder: Path, log: EventLog, world: World) -> None:
+        """Use `HeuristicStore.open`."""
+        self.folder = folder
+        self._log = log
+        self._world = world
+        self._learner = Learner(log, world)
+        self._index = Index(folder)
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        space: SearchSpace | None = None,
+        partition: Partition | None = None,
+        readonly: bool = False,
+    ) -> Self:
+        """Open a store, creating it unless `readonly`.
+
+        Raises:
+            StoreError: the folder cannot be used; nothing has been written then.
+        """
+        folder = Path(path).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"store {folder}: is a file, expected a folder")
+        if not readonly and folder.is_dir() and not os.access(folder, os.W_OK):
+            raise StoreError(f"store {folder}: cannot be written: the folder is read-only")
+        log = EventLog(folder, readonly=readonly)
+        store = cls(folder, log, default_world(space, partition))
+        try:
+            store._check_tables()
+        except BaseException:
+            log.close()
+            raise
+        return store
+
+    def _check_tables(self) -> None:
+        """Make the derived tables again when their layout is not this program's."""
+        with self._log.guarded():
+            found = projection.version(self._log.db)
+        if found == projection.VERSION:
+            return
+        if self._log.readonly:
+            raise StoreError(
+                f"store {self.folder}: tables of version {found}, expected {projection.VERSION}; "
+                "run: llm-nas heuristics rebuild"
+            )
+        with self._log.writing() as db:
+            if projection.version(db) != projection.VERSION:
+                projection.reset(db)
+                replay(self._log, self._learner)
+
+    def close(self) -> None:
+        """Release every file; closing twice is harmless."""
+        with self._lock:
+            self._index.close()
+            self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def learn(self, lesson: Lesson) -> tuple[Heuristic, ...]:
+        """Add cells, claims, trials and votes in one durable write; what is new or changed.
+
+        A lesson of the same run and generation is taken in once; later copies change nothing.
+        """
+        uid = f"lesson:{lesson.run}:{lesson.generation}"
+        with self._lock, self._log.writing() as db:
+            seq = self._log.append("lesson", "", LESSON.dump_json(lesson).decode(), uid=uid)
+            if seq is None:
+                return ()
+            before = db.execute("SELECT max(rowid) FROM claim").fetchone()[0] or 0
+            contexts = self._learner.lesson(lesson, seq)
+            changed = self._learner.reassess(contexts)
+            new = [r[0] for r in db.execute("SELECT id FROM claim WHERE rowid > ?", (before,))]
+            return projection.heuristics(db, list(dict.fromkeys(new + changed)))
+
+    def retrieve(
+        self,
+        text: str = "",
+        *,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+        k: int = 8,
+        token_budget: int | None = None,
+        similarity: Mapping[str, float] | None = None,
+    ) -> tuple[Heuristic, ...]:
+        """The heuristics most worth showing, best first, each with its reason in `why`.
+
+        Args:
+            text: what is wanted, in words; empty for rank alone (needs no semantic index).
+            dataset: leave out claims about other datasets.
+            device: leave out claims about other devices.
+            niche: leave out claims about other niches.
+            k: how many at most.
+            token_budget: stop before the statements take more tokens than this.
+            similarity: other devices or datasets to learn from, with their likeness in [0, 1].
+        """
+        if k < 1:
+            raise RequestError(f"k {k}: expected at least 1")
+        asker = Asker(dataset, device, niche, similarity or {})
+        with self._lock, self._log.guarded():
+            ranked = candidates(self._log.db, asker)
+            if text:
+                ranked = self._by_meaning(text, ranked, asker)
+            found = projection.heuristics(self._log.db, [c.id for c in ranked])
+            pairs = [(c, h) for c, h in zip(ranked, found, strict=True) if not h.benched]
+            return choose(pairs, k, token_budget)
+
+    def _by_meaning(self, text: str, ranked: list[Candidate], asker: Asker) -> list[Candidate]:
+        """Candidates of rank and of meaning together, ordered by both."""
+        from llm_nas.knowledge.semantic import blend
+
+        near = self._index.search(text, _MEANING, self)
+        return blend(self._log.db, text, ranked, near, asker)
+
+    def newest(self) -> int:
+        """Number of the newest event (the index catches up to it)."""
+        return self._log.last()
+
+    def entries(self, after: int) -> Iterator[Entry]:
+        """Claims that changed after an event, for the index."""
+        rows = self._log.db.execute(
+            "SELECT id, body, status FROM claim WHERE seq > ? ORDER BY seq, id", (after,)
+        )
+        for key, body, status in rows:
+            claim = Claim.model_validate_json(body)
+            yield Entry(key, claim.statement, status, tuple(projection.places(claim.scope)))
+
+    def ask(
+        self,
+        text: str,
+        *,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+        k: int = 5,
+    ) -> tuple[Heuristic, ...]:
+        """Heuristics that answer a question in words, with evidence; no language model."""
+        if not text.strip():
+            raise RequestError("question is empty: ask for example 'lower latency on pixel3'")
+        return self.retrieve(text, dataset=dataset, device=device, niche=niche, k=k)
+
+    def list(
+        self,
+        *,
+        status: Status | None = None,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+        limit: int = 1_000,
+    ) -> tuple[Heuristic, ...]:
+        """Claims, best first; all statuses unless one is named."""
+        wanted = {"s.dataset": dataset, "s.device": device, "s.niche": niche, "c.status": status}
+        named = {column: value for column, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in named) or "1"
+        with self._lock, self._log.guarded():
+            rows = self._log.db.execute(
+                "SELECT DISTINCT c.id, c.score FROM claim c JOIN claim_scope s ON s.claim = c.id "
+                f"WHERE {where} ORDER BY c.score DESC, c.id LIMIT ?",
+                (*named.values(), limit),
+            ).fetchall()
+            return projection.heuristics(self._log.db, [row[0] for row in rows])
+
+    def show(self, key: str) -> Heuristic:
+        """One claim by id, or by the beginning of one; `RequestError` when there is none."""
+        with self._lock, self._log.guarded():
+            return projection.heuristics(self._log.db, [self._resolve(key)])[0]
+
+    def _resolve(self, key: str) -> str:
+        """A full id from a full or abbreviated one."""
+        if not (4 <= len(key) <= _ID_LENGTH and set(key) <= set("0123456789abcdef")):
+            raise RequestError(f"heuristic {key[:40]!r}: expected an id of 4 to 16 hex digits")
+        rows = self._log.db.execute(
+            "SELECT id FROM claim WHERE id >= ? AND id < ? LIMIT 2", (key, key + "g")
+        ).fetchall()
+        if not rows:
+            raise RequestError(f"heuristic {key}: none in store {self.folder}")
+        if len(rows) > 1:
+            raise RequestError(f"heuristic {key}: several ids begin so; give more digits")
+        return str(rows[0][0])
+
+    def history(self, key: str) -> tuple[Event, ...]:
+        """Every recorded step of a claim, oldest first, with its reason."""
+        with self._lock, self._log.guarded():
+            return self._log.about(self._resolve(key))
+
+    def merge(self, other: "HeuristicStore | Path | str") -> int:
+        """Take in another store's lessons; how many were new. Its cells count once.
+
+        Statuses are decided here, on the evidence of both stores together.
+        """
+        if not isinstance(other, HeuristicStore):
+            with HeuristicStore.open(other, readonly=True) as opened:
+                return self.merge(opened)
+        return self._take(list(other._log.events(kinds=("lesson",))))
+
+    def _take(self, events: Iterable[Event]) -> int:
+        taken = 0
+        contexts: set[tuple[str, str]] = set()
+        with self._lock, self._log.writing():
+            for event in events:
+                seq = self._log.append(event.kind, event.subject, event.body, uid=event.uid)
+                if seq is not None:
+                    contexts |= self._learner.lesson(LESSON.validate_json(event.body), seq)
+                    taken += 1
+            if contexts:
+                self._learner.reassess(contexts)
+        return taken
+
+    def rebuild(self) -> int:
+        """Make tables and index again from the log; the number of claims."""
+        with self._lock:
+            with self._log.writing() as db:
+                projection.reset(db)
+                replay(self._log, self._learner)
+            return self._index.rebuild(self)
