@@ -60,8 +60,12 @@ def scalarised(points: FloatArray, weight: float) -> FloatArray:
 
 
 def _mutant(session: Session, space: SearchSpace, parent: int, rng: np.random.Generator) -> int:
-    """A random open cell one edge away; when all are used up, the nearest open ones."""
-    candidates = np.flatnonzero(session.open)
-    codes = space.codes()
-    changed = np.count_nonzero(codes[candidates] != codes[parent], axis=1)
-    return int(rng.choice(candidates[changed == changed.min()]))
+    """A random open cell one edge away; when all are used up, one of the nearest open ones."""
+    near = [space.index(cell) for cell in space.neighbours(space.cell(parent))]
+    candidates = np.asarray([index for index in near if session.open[index]], dtype=np.int64)
+    if candidates.size == 0:
+        unseen = np.flatnonzero(session.open)
+        codes = space.codes()
+        changed = np.count_nonzero(codes[unseen] != codes[parent], axis=1)
+        candidates = unseen[changed == changed.min()]
+    return int(rng.choice(candidates))
