@@ -91,7 +91,7 @@ def test_a_flipped_byte_is_found_when_the_array_is_read(folder: Path) -> None:
     content = bytearray(path.read_bytes())
     content[400] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DataError, match="damaged|not a readable"):
+    with pytest.raises(DataError, match=r"damaged|not a readable"):
         TableBenchmark(folder).latency_ms("cifar10", "fpga")
 
 
@@ -168,7 +168,7 @@ class TestOrderOfSources:
         with pytest.raises(DataError, match=r"--data-dir: '.*' lacks nb201_zerocost.npz"):
             open_benchmark(folder)
         monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder / "absent"))
-        with pytest.raises(DataError, match="LLM_NAS_DATA: '.*' is not a directory"):
+        with pytest.raises(DataError, match=r"LLM_NAS_DATA: '.*' is not a directory"):
             open_benchmark()
 
 

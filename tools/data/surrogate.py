@@ -58,9 +58,10 @@ def fit_roofline(design: FloatArray, cost: FloatArray, starts: int = 40) -> Floa
     for _ in range(starts):
         if np.allclose(roofline(design, best), cost, rtol=1e-9):
             break
-        normal = rng.standard_normal(design.shape[1] - 1)
-        side = design[:, 1:] @ normal
-        found = _alternate(design, cost, side > np.median(side))
+        slopes = np.asarray(rng.standard_normal(design.shape[1] - 1), dtype=np.float64)
+        height = np.asarray(design[:, 1:] @ slopes, dtype=np.float64)
+        upper = np.asarray(height > np.median(height), dtype=np.bool_)
+        found = _alternate(design, cost, upper)
         best = min(best, found, key=lambda c: float(((roofline(design, c) - cost) ** 2).sum()))
     return best
 
