@@ -1,6 +1,8 @@
 """Controls: the searches every claim of this project has to beat on the same footing.
 
 All go through one door, `Evaluator.accuracy_pct`, and get the same table of latencies for free.
+Their default settings are the best of those tried on seeds that no reported figure uses
+(docs/results.md).
 """
 
 from collections.abc import Mapping

@@ -121,7 +121,7 @@ class Nsga2:
 
     name = "nsga2"
 
-    def __init__(self, population: int = 20) -> None:
+    def __init__(self, population: int = 10) -> None:
         """Take the size of the population and of a generation."""
         self._population = population
 
@@ -140,7 +140,7 @@ class NicheNsga2:
 
     name = "niche-nsga2"
 
-    def __init__(self, population: int = 5) -> None:
+    def __init__(self, population: int = 7) -> None:
         """Take the size of each niche's population and of its generations."""
         self._population = population
 

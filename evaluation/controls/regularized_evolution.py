@@ -23,7 +23,7 @@ class RegularizedEvolution:
 
     name = "regularized-evolution"
 
-    def __init__(self, population: int = 30, tournament: int = 10) -> None:
+    def __init__(self, population: int = 30, tournament: int = 15) -> None:
         """Take the length of the queue and the number of members drawn for a tournament."""
         self._population = population
         self._tournament = tournament
