@@ -9,7 +9,7 @@ import numpy as np
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.front import REFERENCE_POINT
-from llm_nas.evaluation.indicators import Box, hypervolume_gains, objectives
+from llm_nas.evaluation.indicators import bounding_box, hypervolume_gains, objectives
 from llm_nas.evaluation.score import Indices, usable_cells
 
 FINALISTS = 20
@@ -34,7 +34,7 @@ def choose_finalists(
     cells = usable_cells(latency_ms, evaluated)
     points = objectives(predicted_pct[cells], latency_ms[cells])
     layers = moocore.pareto_rank(points)
-    scaled = _box_of(points[layers == 0]).normalise(points)
+    scaled = bounding_box(points[layers == 0]).normalise(points)
     chosen: list[int] = []
     for layer in range(int(layers.max()) + 1):
         if len(chosen) == k:
@@ -52,10 +52,3 @@ def _by_gain(scaled: FloatArray, layer: IntArray, count: int) -> list[int]:
         chosen.append(pool.pop(int(np.argmax(gains))))
         front = np.vstack((front, scaled[chosen[-1]]))
     return chosen
-
-
-def _box_of(points: FloatArray) -> Box:
-    """The points' own box; an objective in which they do not differ is left unscaled."""
-    low: list[float] = points.min(axis=0).tolist()
-    high: list[float] = points.max(axis=0).tolist()
-    return Box(tuple(low), tuple(b if b > a else a + 1.0 for a, b in zip(low, high, strict=True)))

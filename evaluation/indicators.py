@@ -25,15 +25,10 @@ class Box:
     high: tuple[float, ...]
 
     def normalise(self, points: FloatArray) -> FloatArray:
-        """`(n, m)` points in units of the box.
-
-        Raises:
-            RequestError: If the box has no extent along some objective.
-        """
+        """`(n, m)` points in units of the box; along a flat side, in % or ms from it."""
         low, high = np.asarray(self.low), np.asarray(self.high)
-        if not np.all(high > low):
-            raise RequestError(f"box from {self.low} to {self.high} has no extent to normalise by")
-        return np.asarray((points - low) / (high - low), dtype=np.float64)
+        extent = np.where(high > low, high - low, 1.0)
+        return np.asarray((points - low) / extent, dtype=np.float64)
 
 
 def error_pct(accuracy_pct: npt.ArrayLike) -> FloatArray:

@@ -122,9 +122,9 @@ def test_a_box_maps_its_corners_to_zero_and_one() -> None:
     assert box.normalise(np.array([[5.0, 1.0], [13.0, 2.0]])).tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
-def test_a_flat_box_is_refused() -> None:
-    with pytest.raises(RequestError, match="no extent"):
-        Box((1.0, 1.0), (1.0, 2.0)).normalise(np.ones((1, 2)))
+def test_a_flat_side_keeps_its_unit() -> None:
+    box = Box((1.0, 1.0), (1.0, 5.0))
+    assert box.normalise(np.array([[1.0, 3.0], [3.0, 1.0]])).tolist() == [[0.0, 0.5], [2.0, 0.0]]
 
 
 @pytest.mark.parametrize(
