@@ -71,7 +71,7 @@ class Index:
         """Remember where; nothing is opened or imported yet."""
         self._home = folder
         self._file = folder / "index.json"
-        self._lock = FileLock(folder / "index.lock", timeout=LOCK_SECONDS)
+        self._lock = FileLock(str(folder / "index.lock"), timeout=LOCK_SECONDS)
         self._client: Client | None = None
         self._collection: Collection | None = None
         self._opened: _State | None = None

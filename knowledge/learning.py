@@ -9,20 +9,25 @@ from functools import cached_property
 import numpy as np
 from pydantic import TypeAdapter
 
-from llm_nas.claims import Claim, Status
+from llm_nas.claims import Claim, Objective, Status, canonical
 from llm_nas.domain import BoolArray
 from llm_nas.errors import RequestError
 from llm_nas.knowledge import lift, projection
 from llm_nas.knowledge.eventlog import Event, EventLog
-from llm_nas.knowledge.evidence import ContextEvidence, Part, Question, pool
+from llm_nas.knowledge.evidence import Question, RunEvidence, pool
+from llm_nas.knowledge.kernel import CellKernel
 from llm_nas.knowledge.lifecycle import Standing, decide
 from llm_nas.knowledge.masks import LARGEST_SPACE, SpaceTable
+from llm_nas.knowledge.projection import RunPlace
 from llm_nas.knowledge.ranking import worth
 from llm_nas.ports import Lesson, Partition, SearchSpace
 
 LESSON = TypeAdapter(Lesson)
+OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency")
+"""Objectives that lessons carry measurements of."""
+_COUNTER_EXAMPLES = 5
 _QUESTIONS = 4096
-"""Questions kept in memory (32 kB each on NAS-Bench-201)."""
+"""Questions kept in memory (94 kB each on NAS-Bench-201)."""
 
 
 @dataclass(eq=False)
@@ -34,30 +39,40 @@ class World:
 
     def __post_init__(self) -> None:
         """Start with no question worked out."""
-        self._questions: dict[tuple[str, tuple[str, ...]], Question | None] = {}
+        self._names: dict[int, str] = {}
+        self._questions: dict[tuple[bool, str, tuple[str, ...]], Question | None] = {}
 
     @cached_property
     def table(self) -> SpaceTable:
         """Arrays over the whole space."""
         return SpaceTable(self.space)
 
+    @cached_property
+    def _kernels(self) -> tuple[CellKernel, CellKernel]:
+        """Without and with the part on operation counts."""
+        return CellKernel(self.table, counts=False), CellKernel(self.table, counts=True)
+
+    def kernel(self, objective: Objective) -> CellKernel:
+        """The kernel that models an objective."""
+        return self._kernels[objective == "accuracy"]
+
     def question(self, claim: Claim) -> Question | None:
         """What a claim asks; None when its niches or its space are unknown here."""
-        name = (claim.condition.model_dump_json(), claim.scope.niches)
         if claim.scope.space not in ("", self.space.name) or self.space.size > LARGEST_SPACE:
             return None
+        kernel = self.kernel(claim.effect.objective)
+        condition = canonical(claim.condition)
+        name = (kernel.counts, condition.model_dump_json(), claim.scope.niches)
         if name not in self._questions:
             if len(self._questions) >= _QUESTIONS:
                 self._questions.clear()
-            self._questions[name] = self._work_out(claim)
+            inside = self._inside(claim.scope.niches)
+            self._questions[name] = (
+                None
+                if inside is None
+                else Question.of(self.table, kernel, self.table.mask(condition), inside)
+            )
         return self._questions[name]
-
-    def _work_out(self, claim: Claim) -> Question | None:
-        inside = self._inside(claim.scope.niches)
-        if inside is None:
-            return None
-        mask = self.table.mask(claim.condition)
-        return Question(mask, inside, self.table.contrast(mask, inside))
 
     def _inside(self, niches: Sequence[str]) -> BoolArray | None:
         """`(size,)`: cells of these niches; None when one is not of this partition."""
@@ -77,7 +92,9 @@ class World:
 
     def arch(self, number: int) -> str:
         """Architecture string of an index."""
-        return self.space.format(self.space.cell(number))
+        if number not in self._names:
+            self._names[number] = self.space.format(self.space.cell(number))
+        return self._names[number]
 
 
 class Learner:
@@ -88,9 +105,10 @@ class Learner:
         self._log = log
         self._db: sqlite3.Connection = log.db
         self._world = world
+        self._claims: dict[str, Claim] = {}
 
-    def lesson(self, lesson: Lesson, seq: int) -> set[tuple[str, str]]:
-        """Take in cells, claims, trials and votes; the contexts whose evidence is now old."""
+    def lesson(self, lesson: Lesson, seq: int) -> set[RunPlace]:
+        """Take in cells, claims, trials and votes; whose evidence is now old."""
         numbers = {cell.arch: self._world.number(cell.arch) for cell in lesson.measured}
         projection.add_cells(self._db, lesson, numbers)
         for claim in lesson.claims:
@@ -103,57 +121,74 @@ class Learner:
         self._db.executemany(
             "UPDATE claim SET unwanted = 0 WHERE id = ?", [(key,) for key in lesson.keep]
         )
-        return {(lesson.dataset, lesson.device)}
+        return {RunPlace(lesson.dataset, lesson.device, lesson.run)}
 
-    def reassess(self, contexts: Iterable[tuple[str, str]]) -> list[str]:
-        """Recompute evidence and status of every claim that these contexts bear on.
+    def reassess(self, places: Iterable[RunPlace]) -> list[str]:
+        """Recompute evidence and status of every claim that these runs bear on.
 
         Returns the ids whose status changed; every change is an event with its reason.
         """
         keys: dict[str, None] = {}
-        for dataset, device in sorted(contexts):
-            about = projection.claims_about(self._db, dataset, device)
-            self._context(dataset, device, about)
+        for place in sorted(places):
+            about = projection.claims_about(self._db, place.dataset, place.device)
+            self._load(about)
+            self._measure(place, about)
             keys |= dict.fromkeys(about)
         return self._judge(list(keys))
 
-    def _context(self, dataset: str, device: str, keys: Sequence[str]) -> None:
-        """What the cells of one context say of these claims."""
-        cells, _ = projection.sample(self._db, self._world.space.name, dataset, device)
-        evidence = ContextEvidence(self._world.table, cells)
-        parts: dict[str, Part] = {}
-        for row in projection.rows_of(self._db, keys):
-            question = self._world.question(row.claim)
-            part = evidence.part(row.claim, question) if question else None
-            if part is not None:
-                parts[row.id] = part
-        projection.set_parts(self._db, dataset, device, parts)
+    def refresh(self, keys: Sequence[str]) -> list[str]:
+        """Test claims that came from elsewhere on every run in the store."""
+        self._load(keys)
+        for place in projection.run_places(self._db, self._world.space.name):
+            about = projection.claims_about(self._db, place.dataset, place.device)
+            self._measure(place, [key for key in about if key in set(keys)])
+        return self._judge(keys)
+
+    def _load(self, keys: Sequence[str]) -> None:
+        """Keep claims in memory: they never change."""
+        missing = [key for key in keys if key not in self._claims]
+        self._claims |= projection.bodies_of(self._db, missing)
+
+    def _measure(self, place: RunPlace, keys: Sequence[str]) -> None:
+        """Record what the cells of one run say of these claims."""
+        sample = projection.sample(self._db, self._world.space.name, place)
+        for objective in OBJECTIVES:
+            asked = {
+                key: question
+                for key in keys
+                if self._claims[key].effect.objective == objective
+                and (question := self._world.question(self._claims[key])) is not None
+            }
+            if not asked:
+                continue
+            evidence = RunEvidence(self._world.kernel(objective), sample, objective)
+            parts = evidence.parts([self._claims[key] for key in asked], list(asked.values()))
+            if parts is not None:
+                projection.set_parts(self._db, place, dict(zip(asked, parts, strict=True)))
 
     def _judge(self, keys: Sequence[str]) -> list[str]:
         """Pool the parts of claims, decide their status, log what changed."""
-        rows = projection.rows_of(self._db, keys)
+        states = projection.states_of(self._db, keys)
         parts = projection.parts_of(self._db, keys)
-        runs = projection.runs_by_context(self._db, self._world.space.name)
         standings: list[Standing] = []
-        for row in rows:
-            own = parts[row.id]
-            names = [self._world.arch(n) for _, part in own for n in part.counter_examples]
-            seen = len({run for context, _ in own for run in runs.get(context, ())})
-            standings.append(
-                Standing(row.status, pool(row.claim, own, seen, names[:5]), row.unwanted)
-            )
+        for key in keys:
+            numbers = dict.fromkeys(n for _, part in parts[key] for n in part.counter_examples)
+            names = [self._world.arch(n) for n in list(numbers)[:_COUNTER_EXAMPLES]]
+            pooled = pool(self._claims[key], parts[key], names)
+            standings.append(Standing(states[key][0], pooled, states[key][2]))
         changed: list[str] = []
-        states: list[projection.State] = []
-        for row, standing, step in zip(rows, standings, decide(standings), strict=True):
-            if step.status == row.status and standing.evidence == row.evidence:
+        new: list[projection.State] = []
+        for key, standing, step in zip(keys, standings, decide(standings), strict=True):
+            evidence = standing.evidence.model_dump_json()
+            if (step.status, evidence) == states[key][:2]:
                 continue
-            number = None
-            if step.status != row.status:
-                changed.append(row.id)
-                number = self._status(row.id, row.status, step.status, step.reason)
-            score = worth(row.claim, step.status, standing.evidence)
-            states.append((row.id, step.status, standing.evidence, score, number))
-        projection.set_state(self._db, states)
+            seq = None
+            if step.status != standing.status:
+                changed.append(key)
+                seq = self._status(key, standing.status, step.status, step.reason)
+            score = worth(self._claims[key], step.status, standing.evidence)
+            new.append((key, step.status, evidence, score, seq))
+        projection.set_state(self._db, new)
         return changed
 
     def _status(self, key: str, old: Status, new: Status, reason: str) -> int | None:
@@ -176,11 +211,11 @@ class Learner:
 
 def replay(log: EventLog, learner: Learner) -> None:
     """Fill empty derived tables from the whole log; writes no status that is in it already."""
-    contexts: set[tuple[str, str]] = set()
+    places: set[RunPlace] = set()
     for event in list(log.events(kinds=("lesson",))):
-        contexts |= learner.lesson(LESSON.validate_json(event.body), event.seq)
+        places |= learner.lesson(LESSON.validate_json(event.body), event.seq)
     _restore(log, list(log.events(kinds=("status", "bench"))))
-    learner.reassess(contexts)
+    learner.reassess(places)
 
 
 def _restore(log: EventLog, events: Sequence[Event]) -> None:

@@ -64,7 +64,7 @@ def _next(standing: Standing, bar: float) -> Step:
     numbers = _numbers(standing.evidence)
     if p >= REFUTED_P:
         return _refuted(standing.status, numbers)
-    if p <= bar:
+    if p <= bar and not _outvoted(standing.evidence):
         return _passed(standing, numbers)
     if standing.status in ("supported", "trusted"):
         if p <= STAY_P:
@@ -73,6 +73,11 @@ def _next(standing: Standing, bar: float) -> Step:
     if standing.voted_out and standing.status == "proposed":
         return Step("retired", f"the analyst dropped it and it has no support: {numbers}")
     return Step(standing.status, "")
+
+
+def _outvoted(evidence: Evidence) -> bool:
+    """Whether more measured pairs speak against a claim than for it."""
+    return evidence.method == "matched pairs" and evidence.n_against > evidence.n_for
 
 
 def _untested(standing: Standing) -> Step:

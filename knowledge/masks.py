@@ -77,19 +77,41 @@ class SpaceTable:
         return np.asarray(self.live.any(axis=1))
 
     @cached_property
-    def _order(self) -> IntArray:
-        """`(size,)`: cells in the order of a grid with one axis per edge."""
+    def halves(self) -> tuple[int, int]:
+        """Edges in the first and in the second half: the space as a matrix, half by half.
+
+        Sums along edges then are two small matrix products instead of passes over a grid.
+        """
+        edges = len(self.space.edges)
+        return edges // 2, edges - edges // 2
+
+    @cached_property
+    def order(self) -> IntArray:
+        """`(size,)`: the cells in the order of that matrix, row by row."""
         operations, edges = len(self.space.operations), len(self.space.edges)
         return np.argsort(self.codes @ operations ** np.arange(edges)[::-1])
 
+    def as_matrix(self, values: FloatArray) -> FloatArray:
+        """`(size,)` values as `(ops**first half, ops**second half)`."""
+        rows = len(self.space.operations) ** self.halves[0]
+        return values[self.order].reshape(rows, -1)
+
+    def as_cells(self, matrix: FloatArray) -> FloatArray:
+        """The inverse of `as_matrix`."""
+        values = np.empty(matrix.size)
+        values[self.order] = matrix.reshape(-1)
+        return values
+
     @cached_property
-    def features(self) -> FloatArray:
-        """`(size, p)`: one 0/1 column per edge and operation, as written and as live."""
-        operations = np.arange(len(self.space.operations))
-        written = self.codes[:, :, None] == operations
-        live = self.canonical_codes[:, :, None] == operations
-        size = len(self.codes)
-        return np.hstack([written.reshape(size, -1), live.reshape(size, -1)]).astype(np.float64)
+    def _lines(self) -> tuple[FloatArray, FloatArray]:
+        """Per half: how many edges' lines a pair of half-cells shares (all for equal ones)."""
+        first, second = (_shared_lines(len(self.space.operations), n) for n in self.halves)
+        return first, second
+
+    def _along_lines(self, matrix: FloatArray) -> FloatArray:
+        """Sum over every edge's line through each cell, itself once per edge."""
+        first, second = self._lines
+        return np.asarray(first @ matrix + matrix @ second)
 
     def _code(self, operation: str) -> int:
         """Code of an operation, -1 (which no cell holds) for one the space lacks."""
@@ -128,21 +150,11 @@ class SpaceTable:
         A cell that meets the condition counts +1 per partner, one that does not -1 per
         partner, so `weights @ y / pairs` is the mean difference. Both `(size,)` masks.
         """
-        grid = (len(self.space.operations),) * len(self.space.edges)
-        have = (mask & inside)[self._order].reshape(grid).astype(np.int16)
-        lack = (~mask & inside)[self._order].reshape(grid).astype(np.int16)
-        signed = np.zeros(grid, dtype=np.int16)
-        for edge in range(len(grid)):
-            signed += have * lack.sum(axis=edge, keepdims=True, dtype=np.int16)
-            signed -= lack * have.sum(axis=edge, keepdims=True, dtype=np.int16)
-        weights = np.empty(len(mask))
-        weights[self._order] = signed.reshape(-1)
-        return weights, int((signed * have).sum(dtype=np.int64))
-
-    def contrast(self, mask: BoolArray, inside: BoolArray) -> FloatArray | None:
-        """`(p,)`: mean difference of `features` over matched pairs, None without a pair."""
-        weights, pairs = self.pair_weights(mask, inside & self.connected)
-        return weights @ self.features / pairs if pairs else None
+        have = self.as_matrix((mask & inside).astype(np.float64))
+        lack = self.as_matrix((~mask & inside).astype(np.float64))
+        partners = have * self._along_lines(lack)
+        weights = self.as_cells(partners - lack * self._along_lines(have))
+        return np.rint(weights), round(float(partners.sum()))
 
     def true_effect(
         self, condition: Condition, inside: BoolArray, values: FloatArray
@@ -164,3 +176,13 @@ class SpaceTable:
         differs = codes[:, None, :] != codes[None, :, :]
         first, second = np.nonzero(np.triu(differs.sum(axis=2) == 1))
         return first, second, differs[first, second].argmax(axis=1)
+
+
+def _shared_lines(operations: int, edges: int) -> FloatArray:
+    """`(ops**edges, ops**edges)`: on how many edges two half-cells alone may differ.
+
+    All `edges` for equal ones, 1 for those one edge apart, 0 otherwise.
+    """
+    codes = np.indices((operations,) * edges).reshape(edges, -1).T
+    differing = (codes[:, None, :] != codes[None, :, :]).sum(axis=2)
+    return np.select([differing == 0, differing == 1], [float(edges), 1.0], 0.0)

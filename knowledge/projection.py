@@ -8,8 +8,8 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -44,8 +44,8 @@ CREATE TABLE claim_scope (
 ) WITHOUT ROWID;
 CREATE INDEX scope_rank ON claim_scope (dataset, device, niche, score DESC, claim);
 CREATE TABLE part (
-    claim TEXT, dataset TEXT, device TEXT, body TEXT NOT NULL,
-    PRIMARY KEY (claim, dataset, device)
+    claim TEXT, dataset TEXT, device TEXT, run TEXT, body TEXT NOT NULL,
+    PRIMARY KEY (claim, dataset, device, run)
 ) WITHOUT ROWID;
 CREATE TABLE lift (
     claim TEXT PRIMARY KEY,
@@ -56,8 +56,16 @@ CREATE TABLE lift (
 """
 
 
-State: TypeAlias = tuple[str, Status, Evidence, float, int | None]
-"""Claim id, status, evidence, ranking score and the event of a new status, if it is new."""
+State: TypeAlias = tuple[str, Status, str, float, int | None]
+"""Claim id, status, evidence (JSON), ranking score and the event of a new status, if new."""
+
+
+class RunPlace(NamedTuple):
+    """Where a run measured."""
+
+    dataset: str
+    device: str
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,6 @@ class Row:
     claim: Claim
     status: Status
     evidence: Evidence
-    unwanted: bool
     benched: bool
 
 
@@ -106,29 +113,23 @@ def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int 
     )
 
 
-def sample(db: sqlite3.Connection, space: str, dataset: str, device: str) -> tuple[Sample, int]:
-    """Cells of a context, one row per distinct cell, and how many runs measured them."""
+def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
+    """Cells a run measured in a context, one row per distinct cell of the space."""
     rows = db.execute(
         "SELECT number, avg(accuracy_pct), avg(latency_ms) FROM cell WHERE space = ? AND "
-        "dataset = ? AND device = ? AND number IS NOT NULL GROUP BY number ORDER BY number",
-        (space, dataset, device),
+        "dataset = ? AND device = ? AND run = ? AND number IS NOT NULL "
+        "GROUP BY number ORDER BY number",
+        (space, place.dataset, place.device, place.run),
     ).fetchall()
-    runs = db.execute(
-        "SELECT count(DISTINCT run) FROM cell WHERE space = ? AND dataset = ? AND device = ?",
-        (space, dataset, device),
-    ).fetchone()[0]
     table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 3)
     numbers: IntArray = table[:, 0].astype(np.int64)
-    return Sample(numbers, table[:, 1], table[:, 2]), int(runs)
+    return Sample(numbers, table[:, 1], table[:, 2])
 
 
-def runs_by_context(db: sqlite3.Connection, space: str) -> dict[str, set[str]]:
-    """Runs that measured cells, by `dataset/device`."""
-    found: dict[str, set[str]] = {}
-    query = "SELECT DISTINCT dataset, device, run FROM cell WHERE space = ?"
-    for dataset, device, run in db.execute(query, (space,)):
-        found.setdefault(f"{dataset}/{device}", set()).add(run)
-    return found
+def run_places(db: sqlite3.Connection, space: str) -> list[RunPlace]:
+    """Every run and context with measured cells, in order."""
+    query = "SELECT DISTINCT dataset, device, run FROM cell WHERE space = ? ORDER BY 1, 2, 3"
+    return [RunPlace(*row) for row in db.execute(query, (space,))]
 
 
 def add_claim(db: sqlite3.Connection, claim: Claim, key: str, seq: int) -> bool:
@@ -171,10 +172,7 @@ def set_state(db: sqlite3.Connection, states: Sequence[State]) -> None:
     db.executemany(
         "UPDATE claim SET status = ?, evidence = ?, score = ?, seq = coalesce(?, seq) "
         "WHERE id = ?",
-        [
-            (status, ev.model_dump_json(), score, seq, key)
-            for key, status, ev, score, seq in states
-        ],
+        [(*rest, key) for key, *rest in states],
     )
     db.executemany(
         "UPDATE claim_scope SET score = ? WHERE claim = ?",
@@ -182,26 +180,45 @@ def set_state(db: sqlite3.Connection, states: Sequence[State]) -> None:
     )
 
 
-def set_parts(
-    db: sqlite3.Connection, dataset: str, device: str, parts: Mapping[str, Part]
-) -> None:
-    """Replace what one context says of claims, by claim id."""
+def set_parts(db: sqlite3.Connection, place: RunPlace, parts: Mapping[str, Part]) -> None:
+    """Replace what one run says of claims, by claim id."""
     db.executemany(
-        "INSERT OR REPLACE INTO part VALUES (?,?,?,?)",
-        [(key, dataset, device, json.dumps(asdict(part))) for key, part in parts.items()],
+        "INSERT OR REPLACE INTO part VALUES (?,?,?,?,?)",
+        [(key, *place, json.dumps(part)) for key, part in parts.items()],
     )
 
 
 def parts_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, Part]]]:
-    """`(context, part)` pairs of claims, by claim id, contexts in order."""
+    """`(context, part)` pairs of claims, by claim id, contexts and runs in order."""
     found: dict[str, list[tuple[str, Part]]] = {key: [] for key in keys}
-    query = "SELECT claim, dataset, device, body FROM part WHERE claim IN (SELECT value FROM "
-    rows = db.execute(query + "json_each(?)) ORDER BY claim, dataset, device", (json.dumps(keys),))
-    for key, dataset, device, body in rows:
-        fields = json.loads(body)
-        fields["counter_examples"] = tuple(fields["counter_examples"])
-        found[key].append((f"{dataset}/{device}", Part(**fields)))
+    rows = db.execute(
+        "SELECT claim, dataset || '/' || device, body FROM part WHERE claim IN "
+        "(SELECT value FROM json_each(?)) ORDER BY claim, dataset, device, run",
+        (json.dumps(keys),),
+    )
+    for key, context, body in rows:
+        *fields, examples = json.loads(body)
+        found[key].append((context, Part._make([*fields, tuple(examples)])))
     return found
+
+
+def states_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, tuple[Status, str, bool]]:
+    """Status, evidence as JSON and whether an analyst voted it out, by claim id."""
+    rows = db.execute(
+        "SELECT id, status, evidence, unwanted FROM claim WHERE id IN "
+        "(SELECT value FROM json_each(?))",
+        (json.dumps(keys),),
+    )
+    return {key: (status, evidence, bool(unwanted)) for key, status, evidence, unwanted in rows}
+
+
+def bodies_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Claim]:
+    """Claims by id."""
+    rows = db.execute(
+        "SELECT id, body FROM claim WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(keys),),
+    )
+    return {key: Claim.model_validate_json(body) for key, body in rows}
 
 
 def claims_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
@@ -257,7 +274,7 @@ def tallies(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Tally]:
 
 def rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
     """Claims by id, in the order asked for; unknown ids are left out."""
-    query = "SELECT id, body, status, evidence, unwanted, benched FROM claim WHERE id IN "
+    query = "SELECT id, body, status, evidence, benched FROM claim WHERE id IN "
     rows = db.execute(query + "(SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
     found = {
         key: Row(
@@ -265,10 +282,9 @@ def rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
             Claim.model_validate_json(body),
             status,
             Evidence.model_validate_json(evidence),
-            bool(unwanted),
             bool(benched),
         )
-        for key, body, status, evidence, unwanted, benched in rows
+        for key, body, status, evidence, benched in rows
     }
     return [found[key] for key in keys if key in found]
 

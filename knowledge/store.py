@@ -17,6 +17,7 @@ from llm_nas.knowledge import projection
 from llm_nas.knowledge.eventlog import Event, EventLog
 from llm_nas.knowledge.index import Entry, Index
 from llm_nas.knowledge.learning import LESSON, Learner, World, replay
+from llm_nas.knowledge.projection import RunPlace
 from llm_nas.knowledge.ranking import Asker, Candidate, candidates, choose
 from llm_nas.ports import Lesson, Partition, SearchSpace
 
@@ -128,8 +129,7 @@ class HeuristicStore:
             if seq is None:
                 return ()
             before = db.execute("SELECT max(rowid) FROM claim").fetchone()[0] or 0
-            contexts = self._learner.lesson(lesson, seq)
-            changed = self._learner.reassess(contexts)
+            changed = self._learner.reassess(self._learner.lesson(lesson, seq))
             new = [r[0] for r in db.execute("SELECT id FROM claim WHERE rowid > ?", (before,))]
             return projection.heuristics(db, list(dict.fromkeys(new + changed)))
 
@@ -256,15 +256,15 @@ class HeuristicStore:
 
     def _take(self, events: Iterable[Event]) -> int:
         taken = 0
-        contexts: set[tuple[str, str]] = set()
+        places: set[RunPlace] = set()
         with self._lock, self._log.writing():
             for event in events:
                 seq = self._log.append(event.kind, event.subject, event.body, uid=event.uid)
                 if seq is not None:
-                    contexts |= self._learner.lesson(LESSON.validate_json(event.body), seq)
+                    places |= self._learner.lesson(LESSON.validate_json(event.body), seq)
                     taken += 1
-            if contexts:
-                self._learner.reassess(contexts)
+            if places:
+                self._learner.reassess(places)
         return taken
 
     def rebuild(self) -> int:

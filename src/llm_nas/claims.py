@@ -249,11 +249,16 @@ class Claim(Frozen):
     @property
     def key(self) -> str:
         """Canonical identity: condition, objective, direction, scope; 16 hex digits."""
-        core = {
+        core: dict[str, object] = {
             "condition": canonical(self.condition).model_dump(),
             "objective": self.effect.objective,
             "direction": self.effect.direction,
-            "scope": {k: sorted(v) if isinstance(v, tuple) else v for k, v in self.scope},
+            "scope": {
+                "space": self.scope.space,
+                "datasets": sorted(self.scope.datasets),
+                "devices": sorted(self.scope.devices),
+                "niches": sorted(self.scope.niches),
+            },
         }
         return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -279,6 +284,8 @@ class Evidence(Frozen):
     """Runs that measured those cells."""
     spread: float = 0.0
     """Standard deviation of the objective over those cells, the yardstick for effects."""
+    typical_error_pct: float | None = None
+    """Classification error in % at which an effect on accuracy is given (median measured cell)."""
 
 
 class Heuristic(Frozen):
