@@ -36,6 +36,8 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")] = False,
 ) -> None:
     """Compare methods on the same contexts, seeds, predictor and budget."""
+    from rich.console import Console
+
     from llm_nas.cli.output import out as stdout
     from llm_nas.cli.output import print_json
     from llm_nas.experiments.compare import Plan
@@ -60,7 +62,7 @@ def compare(
         print_json(json_document([r.row for r in records], summaries))
         return
     title = f"{plan.budget} evaluations, {len(plan.seeds)} seeds"
-    stdout.print(summary_table(summaries, title), width=max(WIDTH, stdout.width), crop=False)
+    Console(width=max(WIDTH, stdout.width)).print(summary_table(summaries, title))
     stdout.print(f"rows, summary and plots: {out}")
 
 

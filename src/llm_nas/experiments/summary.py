@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from llm_nas.domain import FloatArray, Frozen
@@ -129,29 +130,26 @@ def per_context(rows: Sequence[Row], methods: Sequence[str]) -> list[ContextSumm
     ]
 
 
-def _with_interval(interval: Interval) -> str:
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-
-
 def summary_table(summaries: Sequence[MethodSummary], title: str) -> Table:
     """The table people read; wins are the first method's over the row's."""
-    table = Table(title=title, caption=f"wins, p: {summaries[0].method} against the method")
-    for column in ("method", "hv [95 %]", "hv@20", "igd+", "unit hv", "% ceiling"):
-        table.add_column(column, no_wrap=True, justify="left" if column == "method" else "right")
-    for column in ("contexts", "wins/ties/losses", "p (Holm)", "s/run"):
+    note = f"won (contexts), wins/ties/losses (runs), p: {summaries[0].method} against the method"
+    table = Table(title=title, caption=note, box=SIMPLE_HEAD)
+    table.add_column("method", no_wrap=True)
+    columns = ("hv [95 %]", "hv@20", "igd+", "unit hv", "ceiling", "won", "w/t/l", "p (Holm)", "s")
+    for column in columns:
         table.add_column(column, no_wrap=True, justify="right")
     for s in summaries:
         versus = s.comparison
         table.add_row(
             s.method,
-            _with_interval(s.hv),
+            f"{s.hv.mean:.3f} [{s.hv.low:.3f}, {s.hv.high:.3f}]",
             f"{s.hv_at_k.mean:.3f}",
             f"{s.igd_plus.mean:.4f}",
             f"{s.unit_hv.mean:.3f}",
-            f"{100 * s.of_ceiling:.1f}",
+            f"{100 * s.of_ceiling:.1f} %",
             f"{versus.contexts_won}/{versus.contexts}" if versus else "",
             f"{versus.wins}/{versus.ties}/{versus.losses}" if versus else "",
-            f"{s.p_holm:.1e}" if s.p_holm is not None else "",
-            f"{s.seconds:.2f}",
+            f"{s.p_holm:.0e}" if s.p_holm is not None else "",
+            f"{s.seconds:.1f}",
         )
     return table
