@@ -19,7 +19,7 @@ OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_
 EDGES = ("1>2", "1>3", "1>4", "2>3", "2>4", "3>4")
 NONE = OPERATIONS.index("none")
 
-_PATHS = ((2,), (0, 4), (1, 5), (0, 3, 5))
+PATHS = ((2,), (0, 4), (1, 5), (0, 3, 5))
 """Edge positions of the four paths from node 1 (input) to node 4 (output)."""
 _STRING_ORDER = (0, 1, 3, 2, 4, 5)
 """Edge position of each operation in the order the string lists them."""
@@ -45,7 +45,7 @@ def _benchmark_order() -> IntArray:
 def _live_edges(codes: IntArray) -> IntArray:
     """1 where an edge lies on a path without `none`, `(n, 6)` from `(n, 6)` codes."""
     live = np.zeros_like(codes)
-    for path in _PATHS:
+    for path in PATHS:
         intact = np.all(codes[:, path] != NONE, axis=1)
         live[np.ix_(intact, path)] = 1
     return live

@@ -150,6 +150,8 @@ class NicheView:
     """Latency ranges of the niche that its archive leaves empty, widest first."""
     failures: tuple[Verdict, ...]
     """Recent rejections in this niche, newest first."""
+    suggestions: tuple[str, ...] = ()
+    """Cells of this niche that the Advisor expects to improve the front most, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +193,58 @@ class Validator(Protocol):
     ) -> tuple[Verdict, ...]: ...
 
 
-class Advisor(Protocol):
-    """Ranks unevaluated cells by the hypervolume they are expected to add.
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A cell the Advisor would measure next, and the hypervolume it is expected to add."""
 
-    Built on measured cells and the latency table only; see `llm_nas.tools.surrogate`.
+    arch: str
+    niche: str
+    gain: float
+
+
+class Advisor(Protocol):
+    """Picks unevaluated cells by the hypervolume they are expected to add.
+
+    Built on measured cells, heuristics and the latency table only; see
+    `llm_nas.tools.advisor`.
     """
 
-    def expected_gain(
-        self, measured: Sequence[Measurement], heuristics: Sequence[Heuristic] = ()
-    ) -> FloatArray:
-        """`(size,)`: expected hypervolume improvement; 0 if evaluated, NaN without latency."""
+    def plan(
+        self,
+        measured: Sequence[Measurement],
+        prior: FloatArray | None,
+        size: int,
+        rng: np.random.Generator,
+    ) -> tuple[Pick, ...]:
+        """Up to `size` cells of the whole space to measure together, best first.
+
+        `prior` `(space.size,)` is a score that is believed to rise with accuracy, what
+        heuristics say before anything was measured; None when there are none.
+        """
+        ...
+
+
+class Moves(Protocol):
+    """Ways to make cells that stay inside a niche; cells as strings."""
+
+    def sample(self, niche: str, rng: np.random.Generator) -> str:
+        """A uniform cell of the niche."""
+        ...
+
+    def mutations(self, niche: str, arch: str) -> tuple[str, ...]:
+        """All cells of the niche one edge away, in a fixed order."""
+        ...
+
+    def crossings(self, niche: str, first: str, second: str) -> tuple[str, ...]:
+        """All other cells of the niche that take every edge from one of two parents."""
+        ...
+
+    def twin(self, arch: str) -> str:
+        """The canonical form: the same network with unused edges set to none."""
+        ...
+
+    def facts(self, arch: str) -> CellFacts:
+        """What conditions may ask of a cell."""
         ...
 
 

@@ -14,7 +14,7 @@ PATHS = [["1>4"], ["1>2", "2>4"], ["1>3", "3>4"], ["1>2", "2>3", "3>4"]]
 
 def canonical_slowly(cell: Cell) -> Cell:
     """Walk the four paths by name."""
-    op = dict(zip(EDGES, cell, strict=True))
+    op: dict[str, int] = dict(zip(EDGES, cell, strict=True))
     alive = [p for p in PATHS if all(op[e] != NONE for e in p)]
     return tuple(op[e] if any(e in p for p in alive) else NONE for e in EDGES)
 

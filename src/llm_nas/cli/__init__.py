@@ -3,15 +3,68 @@
 Commands import what they need when they run, so that `--help` stays quick.
 """
 
-import importlib
 import sys
 
 import typer
+from pydantic import ValidationError
+from typer.exceptions import TyperException
 
+from llm_nas.cli import compare, data, heuristics, predictor, proxies, search, trace
+from llm_nas.cli.output import console
 from llm_nas.errors import LlmNasError
 
-_SUB_APPS = {
-    "data": "Fetch public tables, show which are in use, build the embedded pack.",
-    "predictor": "Check the accuracy predictor against test accuracy.",
-    "heuristics": "Query, audit, import and export design heuristics.",
-}
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="llm-nas",
+        help="Find fast and accurate network cells for a device.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command("search")(search.search)
+    app.command("trace")(trace.trace)
+    app.command("compare")(compare.compare)
+    app.add_typer(heuristics.app, name="heuristics")
+    app.add_typer(predictor.app, name="predictor")
+    app.add_typer(proxies.app, name="proxies")
+    app.add_typer(data.app, name="data")
+    return app
+
+
+def main() -> None:
+    """Run the shell; exit code 2 for a bad request, 3 for a stopped run that can be resumed."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = _app()(arguments, standalone_mode=False)
+    except (LlmNasError, TyperException) as error:
+        return _complain(_line(error), error.exit_code)
+    except ValidationError as error:
+        return _complain(_invalid(error), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        return _complain("interrupted", 130)
+    except typer.Exit as stop:
+        return stop.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    console.print(f"llm-nas: {message}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def _line(error: Exception) -> str:
+    text = error.format_message() if isinstance(error, TyperException) else str(error)
+    return " ".join(text.split())
+
+
+def _invalid(error: ValidationError) -> str:
+    """The first problem, as argument, value and what is allowed."""
+    first = error.errors(include_url=False)[0]
+    name = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+    return f"{name} {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,121 @@
+"""The offline Designer: no language model, a real method.
+
+It proposes the cells of its niche that the Advisor expects to improve the front most, and
+fills what is left with crossover (probability 0.5) or mutation of the niche's Pareto parents,
+children drawn in proportion to what the heuristics say of them. Every proposal carries its
+lineage: the parent or parents it is one mutation or one crossover away from.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from llm_nas.claims import Heuristic, matches
+from llm_nas.domain import Proposal
+from llm_nas.ports import Moves, NicheView
+
+CROSSOVER_PROBABILITY = 0.5
+"""As published (arXiv 2510.01472)."""
+_MOST_PARENTS = 12
+_TRIES_PER_CHILD = 8
+_WEIGHT_PER_HEURISTIC = 0.5
+"""Log-odds a supported heuristic adds to a child it favours, and takes from one it disfavours."""
+
+
+class OfflineDesigner:
+    """Proposes by expected improvement, then by heuristic-weighted variation."""
+
+    source = "offline"
+
+    def __init__(self, moves: Moves) -> None:
+        self._moves = moves
+
+    def propose(
+        self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
+    ) -> tuple[Proposal, ...]:
+        """`view.slots` proposals where the niche has that many new cells, best first."""
+        ids = tuple(h.id for h in heuristics)
+        parents = [m.arch for m in view.archive[:_MOST_PARENTS]]
+        chosen = [self._lineage(view, a, parents, ids) for a in view.suggestions[: view.slots]]
+        seen = {self._moves.twin(m.arch) for m in view.measured}
+        seen |= {self._moves.twin(p.arch) for p in chosen}
+        for _ in range(_TRIES_PER_CHILD * view.slots):
+            if len(chosen) >= view.slots:
+                break
+            child = self._vary(view, parents, heuristics, ids, rng)
+            twin = self._moves.twin(child.arch)
+            if twin not in seen:
+                seen.add(twin)
+                chosen.append(child)
+        return tuple(chosen)
+
+    def _lineage(
+        self, view: NicheView, arch: str, parents: Sequence[str], ids: tuple[str, ...]
+    ) -> Proposal:
+        niche = view.niche.id
+        near = [p for p in parents if arch in self._moves.mutations(niche, p)]
+        if near:
+            return _proposal(arch, "mutation", near[:1], ids, "largest expected improvement")
+        for i, first in enumerate(parents):
+            for second in parents[i + 1 :]:
+                if arch in self._moves.crossings(niche, first, second):
+                    why = "largest expected improvement"
+                    return _proposal(arch, "crossover", [first, second], ids, why)
+        why = "largest expected improvement" if parents else "first cells of the niche"
+        return _proposal(arch, "sample", [], ids, why)
+
+    def _vary(
+        self,
+        view: NicheView,
+        parents: Sequence[str],
+        heuristics: Sequence[Heuristic],
+        ids: tuple[str, ...],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        niche = view.niche.id
+        if not parents:
+            return _proposal(self._moves.sample(niche, rng), "sample", [], ids, "uniform")
+        picked = [parents[int(i)] for i in rng.permutation(len(parents))[:2]]
+        children: tuple[str, ...] = ()
+        operator = "crossover"
+        if len(picked) == 2 and rng.random() < CROSSOVER_PROBABILITY:
+            children = self._moves.crossings(niche, *picked)
+        if not children:
+            operator, picked = "mutation", picked[:1]
+            children = self._moves.mutations(niche, picked[0])
+        if not children:
+            return _proposal(self._moves.sample(niche, rng), "sample", [], ids, "uniform")
+        weights = np.array([self._weight(child, heuristics) for child in children])
+        child = children[int(rng.choice(len(children), p=weights / weights.sum()))]
+        return _proposal(child, operator, picked, ids, "weighted by heuristics")
+
+    def _weight(self, arch: str, heuristics: Sequence[Heuristic]) -> float:
+        facts = self._moves.facts(arch)
+        log_odds = sum(
+            _WEIGHT_PER_HEURISTIC * _benefit(h)
+            for h in heuristics
+            if matches(h.claim.condition, facts)
+        )
+        return math.exp(max(-3.0, min(3.0, log_odds)))
+
+
+def _benefit(heuristic: Heuristic) -> int:
+    """+1 when the claimed effect is welcome, -1 when not, 0 while nothing supports it."""
+    if heuristic.status not in ("supported", "trusted"):
+        return 0
+    sign = heuristic.claim.effect.sign
+    return sign if heuristic.claim.effect.objective == "accuracy" else -sign
+
+
+def _proposal(
+    arch: str, operator: str, parents: Sequence[str], ids: tuple[str, ...], why: str
+) -> Proposal:
+    return Proposal(
+        arch=arch,
+        operator=operator,
+        source=OfflineDesigner.source,
+        parents=tuple(parents),
+        heuristics=ids,
+        rationale=why,
+    )

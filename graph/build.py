@@ -1,0 +1,89 @@
+"""The state machine, put together.
+
+    partition -> plan -> [niche, niche, ...] -> join -> plan ... -> report
+
+Each `niche` is one compiled subgraph: retrieve -> analyst -> designer -> validator -> tools ->
+archive -> record. Niches of a generation run at the same time and meet at the join.
+"""
+
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
+
+from llm_nas.graph import niche, nodes, routing
+from llm_nas.graph.context import SearchContext
+from llm_nas.graph.state import (
+    NicheInput,
+    NicheOutput,
+    NicheState,
+    SearchInput,
+    SearchOutput,
+    SearchState,
+)
+
+NicheGraph = CompiledStateGraph[NicheState, SearchContext, NicheInput, NicheOutput]
+SearchGraph = CompiledStateGraph[SearchState, SearchContext, SearchInput, SearchOutput]
+
+
+def build_niche_graph() -> NicheGraph:
+    """The subgraph of one niche and generation; it keeps no checkpoints of its own.
+
+    What it pays for is in the ledger, so a killed niche starts again without cost.
+    """
+    builder = StateGraph(
+        NicheState,
+        context_schema=SearchContext,
+        input_schema=NicheInput,
+        output_schema=NicheOutput,
+    )
+    builder.add_node("retrieve", niche.retrieve)
+    builder.add_node("analyst", niche.analyst)
+    builder.add_node("designer", niche.designer)
+    builder.add_node("validator", niche.validator)
+    builder.add_node("tools", niche.tools)
+    builder.add_node("archive", niche.archive)
+    builder.add_node("record", niche.record)
+    builder.add_conditional_edges(START, niche.unless_recorded, ["retrieve", END])
+    builder.add_edge("retrieve", "analyst")
+    builder.add_edge("analyst", "designer")
+    builder.add_edge("designer", "validator")
+    builder.add_edge("validator", "tools")
+    builder.add_edge("tools", "archive")
+    builder.add_edge("archive", "record")
+    builder.add_edge("record", END)
+    return builder.compile(checkpointer=False)
+
+
+def build_graph(
+    checkpointer: BaseCheckpointSaver[Any] | None = None, store: BaseStore | None = None
+) -> SearchGraph:
+    """The search as a LangGraph graph.
+
+    Invoke it with `{"request": {...}}` and, from Python, `context=open_context(...)`.
+    Without a context (LangGraph Studio) the run's ports are opened from the request.
+    """
+    builder = StateGraph(
+        SearchState,
+        context_schema=SearchContext,
+        input_schema=SearchInput,
+        output_schema=SearchOutput,
+    )
+    builder.add_node("partition", nodes.partition)
+    builder.add_node("plan", nodes.plan)
+    builder.add_node("niche", build_niche_graph())
+    builder.add_node("join", nodes.join)
+    builder.add_node("report", nodes.report)
+    builder.add_edge(START, "partition")
+    builder.add_edge("partition", "plan")
+    builder.add_conditional_edges("plan", routing.to_niches, ["niche", "join"])
+    builder.add_edge("niche", "join")
+    builder.add_conditional_edges("join", routing.after_join, ["plan", "report"])
+    builder.add_edge("report", END)
+    return builder.compile(checkpointer=checkpointer, store=store, name="llm-nas")
+
+
+graph = build_graph()
+"""For LangGraph Studio and `langgraph dev`, which bring their own checkpointer."""

@@ -1,0 +1,202 @@
+"""The run's dependencies: everything the nodes call, opened once from a request.
+
+Truth is not among them: test accuracies are opened by `llm_nas.graph.report` after the search.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llm_nas.agents.chat import ChatTransport
+from llm_nas.agents.chat_agents import model_agents
+from llm_nas.agents.chat_options import OFFLINE, ModelOptions
+from llm_nas.agents.governor import Governor
+from llm_nas.agents.offline_analyst import OfflineAnalyst
+from llm_nas.agents.offline_designer import OfflineDesigner
+from llm_nas.agents.validator import CellValidator
+from llm_nas.claims import Heuristic
+from llm_nas.domain import DATASETS, FloatArray, SearchRequest
+from llm_nas.errors import RequestError
+from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
+from llm_nas.graph import rundir
+from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.trace import Trace
+from llm_nas.knowledge.prior import accuracy_prior
+from llm_nas.knowledge.store import HeuristicStore, default_store_dir
+from llm_nas.ports import (
+    Advisor,
+    Analyst,
+    Benchmark,
+    Designer,
+    Partition,
+    SearchSpace,
+    Validator,
+)
+from llm_nas.tools.advisor import GaussianAdvisor
+from llm_nas.tools.data import open_benchmark
+from llm_nas.tools.latency import LatencyTable, open_latency
+from llm_nas.tools.measure import BudgetedEvaluator
+from llm_nas.tools.moves import NicheMoves
+from llm_nas.tools.partition import make_partition
+from llm_nas.tools.predictor import train_predictor
+from llm_nas.tools.space import nas_bench_201
+
+INHERITED_MOST = 200
+"""Heuristics a run takes over from the store it is given."""
+
+
+@dataclass(frozen=True)
+class Agents:
+    """Who studies and proposes; the offline pair stands in when a model fails."""
+
+    analyst: Analyst
+    designer: Designer
+    offline_analyst: Analyst
+    offline_designer: Designer
+    validator: Validator
+    governor: Governor | None
+    """Counts and caps model calls; None when no model is used."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is opened from beside its request; comparisons share the costly parts."""
+
+    options: ModelOptions = field(default_factory=ModelOptions)
+    transport: ChatTransport | None = None
+    """Replaces the providers (scripted models in tests)."""
+    benchmark: Benchmark | None = None
+    predicted_pct: FloatArray | None = None
+    """`(size,)`; trained from the request when None."""
+    progress: Callable[[int, int], None] = lambda generation, evaluations: None
+    """Called with (generations done, cells measured)."""
+    drain: Callable[[str], None] = lambda reason: None
+    """Asks the run to stop between two steps."""
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """The ports of one run; see `open_context`."""
+
+    run: str
+    run_dir: Path
+    request: SearchRequest
+    inputs: Inputs
+    benchmark: Benchmark
+    space: SearchSpace
+    partition: Partition
+    latency: LatencyTable
+    predicted_pct: FloatArray
+    """`(size,)`: for the report; nodes ask `evaluator`."""
+    evaluator: BudgetedEvaluator
+    advisor: Advisor
+    agents: Agents
+    knowledge: HeuristicStore
+    """The run's own working store."""
+    inherited: tuple[Heuristic, ...]
+    """What the run took over from `request.store` when it started."""
+    prior: FloatArray | None
+    ledger: Ledger
+    trace: Trace
+    opened_s: float
+    """Monotonic time of opening."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+        self.knowledge.close()
+        self.ledger.close()
+        self.trace.close()
+
+
+def open_context(
+    run: str, run_dir: Path, request: SearchRequest, inputs: Inputs | None = None
+) -> SearchContext:
+    """Open every port of a run, new or resumed.
+
+    Raises:
+        RequestError, DataError, StoreError: One line saying what is wrong and what is allowed.
+    """
+    opened_s = time.monotonic()
+    inputs = inputs or Inputs()
+    if request.dataset not in DATASETS:
+        allowed = ", ".join(DATASETS)
+        raise RequestError(f"--dataset {request.dataset!r}: expected one of {allowed}")
+    space = nas_bench_201()
+    partition = make_partition(space, request.partition, request.seed)
+    benchmark = inputs.benchmark or open_benchmark(request.data_dir)
+    latency = open_latency(benchmark, request.dataset, request.device, space)
+    predicted_pct = inputs.predicted_pct
+    if predicted_pct is None:
+        trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
+        predicted_pct = trained.predict_all()
+    chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
+    advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
+    inherited = _inherit(run_dir, request)
+    ledger = Ledger(run_dir / rundir.CHECKPOINT, [n.id for n in partition.niches])
+    agents = _open_agents(request, inputs, space, partition, latency, ledger)
+    known = [space.index(space.parse(m.arch)) for m in ledger.measured()]
+    evaluator = BudgetedEvaluator(space, predicted_pct, latency.values_ms, request.budget, known)
+    return SearchContext(
+        run=run,
+        run_dir=run_dir,
+        request=request,
+        inputs=inputs,
+        benchmark=benchmark,
+        space=space,
+        partition=partition,
+        latency=latency,
+        predicted_pct=predicted_pct,
+        evaluator=evaluator,
+        advisor=advisor,
+        agents=agents,
+        knowledge=HeuristicStore.open(run_dir / rundir.STORE, space=space, partition=partition),
+        inherited=inherited,
+        prior=accuracy_prior(space, inherited),
+        ledger=ledger,
+        trace=Trace(run_dir / rundir.TRACE, run),
+        opened_s=opened_s,
+    )
+
+
+def _open_agents(
+    request: SearchRequest,
+    inputs: Inputs,
+    space: SearchSpace,
+    partition: Partition,
+    latency: LatencyTable,
+    ledger: Ledger,
+) -> Agents:
+    moves = NicheMoves(space, partition)
+    offline = OfflineAnalyst(moves, space.name), OfflineDesigner(moves)
+    analyst: Analyst = offline[0]
+    designer: Designer = offline[1]
+    governor: Governor | None = None
+    if request.model != OFFLINE:
+        analyst, designer, governor = model_agents(
+            request,
+            space,
+            partition,
+            options=inputs.options,
+            spent=ledger.usage(),
+            transport=inputs.transport,
+        )
+    validator = CellValidator(space, partition, latency.values_ms, latency.name)
+    return Agents(analyst, designer, *offline, validator, governor)
+
+
+def shared_store(request: SearchRequest) -> Path:
+    """Where a run's heuristics go when it ends."""
+    return request.store if request.store is not None else default_store_dir()
+
+
+def _inherit(run_dir: Path, request: SearchRequest) -> tuple[Heuristic, ...]:
+    """Heuristics taken over from `request.store` when the run began, the same after a resume."""
+    if request.store is None:
+        return ()
+    kept = run_dir / rundir.INHERITED
+    if not kept.exists():
+        with HeuristicStore.open(request.store) as store:
+            found = store.retrieve(dataset=request.dataset, k=INHERITED_MOST)
+        rundir.write_json(kept, [h.model_dump(mode="json") for h in found])
+    return tuple(Heuristic.model_validate(h) for h in rundir.read_json(kept))

@@ -1,0 +1,143 @@
+"""The outer graph's nodes, in order: partition, plan, (niches), join, report."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from langgraph.runtime import Runtime
+
+from llm_nas.graph.context import SearchContext
+from llm_nas.graph.ledger import Outcome
+from llm_nas.graph.report import write_report
+from llm_nas.graph.resources import context_of, start_run
+from llm_nas.graph.state import NichePlan, SearchInput, SearchState
+from llm_nas.ports import Lesson, Pick
+
+Context = Runtime[SearchContext]
+RUN = "run"
+"""Niche name of events that concern the whole run."""
+
+
+def partition(state: SearchInput, runtime: Context) -> dict[str, Any]:
+    """Split the space into niches and note them in the trace."""
+    run_dir = state.get("run_dir") or start_run(state["request"])
+    context = context_of({"run_dir": run_dir}, runtime)
+    labels = context.partition.labels()
+    niches = [
+        {"id": n.id, "rule": n.rule, "cells": int(np.sum(labels == i))}
+        for i, n in enumerate(context.partition.niches)
+    ]
+    event = context.trace.event(
+        -1,
+        RUN,
+        "partition",
+        "niches",
+        request=context.request.model_dump(mode="json"),
+        partition=context.partition.name,
+        niches=niches,
+        data_source=context.benchmark.source,
+        latency_missing=context.latency.missing,
+        inherited=[h.id for h in context.inherited],
+    )
+    context.trace.append([event])
+    return {"run_dir": str(run_dir), "generation": 0, "plans": []}
+
+
+def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
+    """Deal this generation's evaluations to niches by what they are expected to gain."""
+    context = context_of(state, runtime)
+    generation = state["generation"]
+    request = context.request
+    due = round(request.budget * (generation + 1) / request.generations)
+    measured = context.ledger.measured(before=generation)
+    wanted = max(0, due - len(measured))
+    rng = np.random.default_rng([request.seed, generation])
+    picks = context.advisor.plan(measured, context.prior, wanted, rng)
+    plans = deal(picks, wanted, [n.id for n in context.partition.niches])
+    return {"plans": plans}
+
+
+def deal(picks: Sequence[Pick], wanted: int, niches: Sequence[str]) -> list[NichePlan]:
+    """Slots per niche: one per pick, and what no pick claims in turn to all niches."""
+    slots = Counter(p.niche for p in picks)
+    for spare in range(wanted - len(picks)):
+        slots[niches[spare % len(niches)]] += 1
+    return [
+        NichePlan(
+            niche=niche,
+            slots=slots[niche],
+            suggestions=[p.arch for p in picks if p.niche == niche],
+        )
+        for niche in niches
+        if slots[niche]
+    ]
+
+
+def join(state: SearchState, runtime: Context) -> dict[str, Any]:
+    """Teach the knowledge base what the generation showed; move on to the next."""
+    context = context_of(state, runtime)
+    generation = state["generation"]
+    outcomes = context.ledger.outcomes(generation=generation)
+    measured = [m for m in context.ledger.measured() if m.generation == generation]
+    changed = context.knowledge.learn(_lesson(context, generation, outcomes))
+    events = [
+        context.trace.event(
+            generation,
+            RUN,
+            "knowledge",
+            "heuristic",
+            id=h.id,
+            status=h.status,
+            statement=h.claim.statement,
+            n=h.evidence.n_for + h.evidence.n_against,
+        )
+        for h in changed
+    ]
+    done = context.trace.event(
+        generation,
+        RUN,
+        "join",
+        "generation",
+        measured=len(measured),
+        evaluations=context.evaluator.evaluations,
+        slots={p["niche"]: p["slots"] for p in state["plans"]},
+    )
+    context.trace.append([*events, done])
+    _watch_caps(context)
+    context.inputs.progress(generation + 1, context.evaluator.evaluations)
+    return {"generation": generation + 1}
+
+
+def _lesson(context: SearchContext, generation: int, outcomes: Sequence[Outcome]) -> Lesson:
+    measured = [m for m in context.ledger.measured() if m.generation == generation]
+    return Lesson(
+        run=context.run,
+        generation=generation,
+        dataset=context.request.dataset,
+        device=context.latency.name,
+        space=context.space.name,
+        claims=tuple(c for o in outcomes for c in o.claims),
+        measured=tuple(measured),
+        trials=tuple(t for o in outcomes for t in o.trials),
+        keep=tuple(k for o in outcomes for k in o.keep),
+        retire=tuple(r for o in outcomes for r in o.retire),
+    )
+
+
+def _watch_caps(context: SearchContext) -> None:
+    """Keep what models cost, and stop between steps when a cap says so."""
+    governor = context.agents.governor
+    if governor is None:
+        return
+    context.ledger.keep_usage(governor.snapshot())
+    reason = governor.exhausted()
+    if reason is not None and governor.when_spent == "stop":
+        context.inputs.drain(reason)
+
+
+def report(state: SearchState, runtime: Context) -> dict[str, Any]:
+    """Score the claimed front against truth and write the run's files."""
+    context = context_of(state, runtime)
+    write_report(context)
+    return {"run_dir": str(context.run_dir)}

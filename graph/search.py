@@ -1,0 +1,135 @@
+"""The door for Python and the shell: a request in, a report out."""
+
+import signal
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import RunControl
+
+from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.domain import SearchReport, SearchRequest
+from llm_nas.errors import RunStopped, StoreError
+from llm_nas.graph import rundir
+from llm_nas.graph.build import build_graph
+from llm_nas.graph.checkpoint import open_checkpointer
+from llm_nas.graph.context import Inputs, SearchContext, open_context, shared_store
+from llm_nas.graph.state import SearchInput
+from llm_nas.knowledge.store import HeuristicStore
+
+MODEL_NICHES = 6
+"""Niches of a generation that run at the same time when a model is asked."""
+
+
+def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport:
+    """Run a search to its report.
+
+    Raises:
+        RequestError, DataError, StoreError: For a bad request; no run directory is left then.
+        RunStopped: When a cap or Ctrl-C ended the run early; `resume` goes on.
+    """
+    inputs = inputs or Inputs()
+    with _one_line_errors(shared_store(request)):
+        HeuristicStore.open(shared_store(request)).close()
+    run, folder = rundir.create(request)
+    try:
+        with _one_line_errors(folder):
+            context = open_context(run, folder, request, inputs)
+    except BaseException:
+        rundir.discard(folder)
+        raise
+    body = {
+        "run": run,
+        "request": request.model_dump(mode="json"),
+        "options": inputs.options.model_dump(mode="json"),
+    }
+    rundir.write_json(folder / rundir.REQUEST, body)
+    return _drive(context, start=True)
+
+
+def resume(run: str | Path, inputs: Inputs | None = None) -> SearchReport:
+    """Go on with a run that was stopped or killed; a finished run's report is read back.
+
+    Raises:
+        RequestError: When there is no such run.
+    """
+    folder = rundir.find(run)
+    if (folder / rundir.RESULT).exists():
+        return SearchReport.model_validate(rundir.read_json(folder / rundir.RESULT))
+    body = rundir.read_json(folder / rundir.REQUEST)
+    request = SearchRequest.model_validate(body["request"])
+    inputs = inputs or Inputs(options=ModelOptions.model_validate(body.get("options", {})))
+    with _one_line_errors(folder):
+        context = open_context(body["run"], folder, request, inputs)
+    return _drive(context, start=False)
+
+
+def _drive(context: SearchContext, *, start: bool) -> SearchReport:
+    control = RunControl()
+    context = replace(context, inputs=replace(context.inputs, drain=control.request_drain))
+    folder = context.run_dir
+    config = RunnableConfig(
+        configurable={"thread_id": context.run},
+        recursion_limit=4 * context.request.generations + 20,
+    )
+    try:
+        with (
+            _one_line_errors(folder),
+            open_checkpointer(folder / rundir.CHECKPOINT) as checkpointer,
+            _drained_by_interrupt(control),
+        ):
+            graph = build_graph(checkpointer)
+            fresh = start or not graph.get_state(config).values
+            request = context.request.model_dump(mode="json")
+            state = SearchInput(request=request, run_dir=str(folder))
+            graph.invoke(
+                state if fresh else None,
+                config,
+                context=context,
+                control=control,
+                durability="async",
+            )
+    finally:
+        context.close()
+    result = folder / rundir.RESULT
+    if not result.exists():
+        reason = control.drain_reason or "stopped"
+        raise RunStopped(f"{reason}; go on with: llm-nas search --resume {folder}")
+    return SearchReport.model_validate(rundir.read_json(result))
+
+
+@contextmanager
+def _drained_by_interrupt(control: RunControl) -> Generator[None]:
+    """Ctrl-C ends the run between two steps; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, previous)
+        control.request_drain("interrupted")
+
+    signal.signal(signal.SIGINT, drain)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _one_line_errors(folder: Path) -> Generator[None]:
+    """Turn what the disk and SQLite say into one line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{folder}: the run's database failed: {error}") from error
+    except OSError as error:
+        where = error.filename or folder
+        raise StoreError(f"{where}: {error.strerror or error}") from error

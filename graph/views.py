@@ -1,0 +1,70 @@
+"""What a niche sees, and what its children were worth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llm_nas.domain import Measurement
+from llm_nas.evaluation import indicators
+from llm_nas.graph.context import SearchContext
+from llm_nas.graph.state import NichePlan
+from llm_nas.knowledge.archive import ArchiveChange, ParetoArchive
+from llm_nas.ports import NicheView
+
+FAILURES_SHOWN = 6
+
+
+def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> NicheView:
+    """The niche as it stood before `generation`; the same after a resume."""
+    niche = next(n for n in context.partition.niches if n.id == plan["niche"])
+    measured = context.ledger.measured(before=generation)
+    archive = ParetoArchive().add(m for m in measured if m.niche == niche.id).archive
+    latency = context.latency.values_ms[context.partition.members(niche.id)]
+    latency = latency[np.isfinite(latency)]
+    gaps = archive.gaps_ms(float(latency.min()), float(latency.max())) if len(latency) else ()
+    past = context.ledger.outcomes(niche=niche.id, before=generation)
+    failures = [verdict for outcome in reversed(past) for verdict in outcome.rejected]
+    return NicheView(
+        dataset=context.request.dataset,
+        device=context.latency.name,
+        niche=niche,
+        generation=generation,
+        generations=context.request.generations,
+        slots=plan["slots"],
+        archive=archive.cells,
+        measured=measured,
+        gaps_ms=gaps,
+        failures=tuple(failures[:FAILURES_SHOWN]),
+        suggestions=tuple(plan["suggestions"]),
+    )
+
+
+def hypervolume_gains(
+    view: NicheView, measured: Sequence[Measurement]
+) -> tuple[tuple[float, ...], ArchiveChange]:
+    """What each cell, in order, added to the niche's hypervolume, and the archive's change.
+
+    Normalised by the box of the cells measured in the niche, reference (1.1, 1.1).
+    """
+    change = ParetoArchive(view.archive).add(measured)
+    own = [*(m for m in view.measured if m.niche == view.niche.id), *measured]
+    if not measured:
+        return (), change
+    box = indicators.bounding_box(_points(own))
+    gains: list[float] = []
+    before = list(view.archive)
+    for cell in measured:
+        gains.append(_volume(box, [*before, cell]) - (_volume(box, before) if before else 0.0))
+        before.append(cell)
+    return tuple(gains), change
+
+
+def _points(cells: Sequence[Measurement]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    accuracy = [m.predicted_accuracy_pct for m in cells]
+    latency = [m.latency_ms for m in cells]
+    points = indicators.objectives(accuracy, latency)
+    return points.reshape(len(cells), 2)
+
+
+def _volume(box: indicators.Box, cells: Sequence[Measurement]) -> float:
+    return indicators.hypervolume(box.normalise(_points(cells)), (1.1, 1.1))

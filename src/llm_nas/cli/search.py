@@ -1,0 +1,125 @@
+"""`llm-nas search`: cells for a device."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llm_nas.cli.output import console, out, print_json
+
+if TYPE_CHECKING:
+    from llm_nas.domain import SearchReport
+
+_FRONT_ROWS = 30
+
+
+def search(
+    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or ImageNet16-120")] = "cifar10",
+    device: Annotated[str, typer.Option(help="a known device, or NAME=FILE.csv")] = "edgegpu",
+    budget: Annotated[int, typer.Option(help="unique cells whose accuracy is asked for")] = 120,
+    generations: Annotated[int, typer.Option(help="rounds the budget is spread over")] = 10,
+    seed: Annotated[int, typer.Option(help="equal seeds give equal fronts")] = 0,
+    model: Annotated[str, typer.Option(help="offline, or PROVIDER:NAME")] = "offline",
+    base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
+    store: Annotated[Path | None, typer.Option(help="heuristics to start from and add to")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="default runs/<id>")] = None,
+    labels: Annotated[int, typer.Option(help="labelled cells the predictor learns from")] = 1000,
+    partition: Annotated[str, typer.Option(help="conv3x3, none, random, count:OP")] = "conv3x3",
+    data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
+    resume: Annotated[str | None, typer.Option(help="go on with this run")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
+) -> None:
+    """Search cells that are accurate and fast on a device."""
+    from llm_nas.domain import SearchRequest
+    from llm_nas.graph import search as door
+    from llm_nas.graph.context import Inputs
+
+    with _progress(generations, budget, quiet=as_json) as progress:
+        inputs = Inputs(progress=progress)
+        if resume is not None:
+            report = door.resume(resume, inputs)
+        else:
+            request = SearchRequest(
+                dataset=dataset,
+                device=device,
+                budget=budget,
+                generations=generations,
+                seed=seed,
+                model=model,
+                base_url=base_url,
+                store=store,
+                out=out_dir,
+                labels=labels,
+                partition=partition,
+                data_dir=data_dir,
+            )
+            report = door.search(request, inputs)
+    print_json(report) if as_json else show(report)
+
+
+@contextmanager
+def _progress(
+    generations: int, budget: int, *, quiet: bool
+) -> Generator[Callable[[int, int], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: list[Any] = [
+        TextColumn("generation {task.completed}/{task.total}"),
+        BarColumn(),
+        TextColumn("{task.fields[cells]} of {task.fields[budget]} cells"),
+        TimeElapsedColumn(),
+    ]
+    with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
+        task = bar.add_task("search", total=generations, cells=0, budget=budget)
+        yield lambda done, cells: bar.update(task, completed=done, cells=cells)
+
+
+def show(report: "SearchReport") -> None:
+    """Print a report for people."""
+    from rich.table import Table
+
+    request = report.request
+    table = Table(
+        title=f"{request.dataset} on {request.device}: claimed front", title_justify="left"
+    )
+    table.add_column("latency ms", justify="right", no_wrap=True)
+    table.add_column("predicted %", justify="right", no_wrap=True)
+    table.add_column("test %", justify="right", no_wrap=True)
+    table.add_column("niche", no_wrap=True)
+    table.add_column("cell", overflow="fold")
+    for point in report.front[:_FRONT_ROWS]:
+        table.add_row(
+            f"{point.latency_ms:.3f}",
+            f"{point.predicted_accuracy_pct:.2f}",
+            f"{point.test_accuracy_pct:.2f}",
+            point.niche,
+            point.arch,
+        )
+    out.print(table)
+    for line in _summary(report):
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+def _summary(report: "SearchReport") -> list[str]:
+    c, p = report.cost, report.proposals
+    reached = report.coverage
+    usd = "unknown" if c.usd is None else f"{c.usd:.4f}"
+    agents = "offline agents (no language model)" if report.model == "offline" else report.model
+    more = len(report.front) - _FRONT_ROWS
+    rest = [f"... and {more} more cells of the front in result.json"] if more > 0 else []
+    return [
+        *rest,
+        f"hv {report.hv:.4f} of the true front (this predictor's ceiling "
+        f"{report.hv_ceiling:.4f}; hv@20 {report.hv_at_k:.4f}; optimism {report.optimism:+.4f})",
+        f"IGD+ {report.igd_plus:.4f}, IGD {report.igd:.4f}, unit hv {report.unit_hv:.4f}; "
+        f"coverage: niches {reached.niches:.0%}, latency deciles {reached.latency_deciles:.0%}",
+        f"{report.evaluations} evaluations; proposals: {p.raw} raw, {p.repaired} repaired, "
+        f"{p.duplicate} duplicate, {p.novel} novel, {p.rejected} rejected",
+        f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
+        f"{c.seconds:.1f} s",
+        f"data: {report.data_source}; predictor: {report.request.labels} labelled cells; "
+        f"{report.latency_missing} cells without a latency on this device are skipped",
+        f"run {report.out}",
+    ]

@@ -1,0 +1,139 @@
+"""Which cells to measure next: a Gaussian process over cell structure and the free latencies.
+
+Reading a latency costs nothing, so the only unknown is accuracy. The process models the log
+of the predicted error; cells are chosen by expected hypervolume improvement. What the store
+of heuristics says of accuracy enters as a prior score whose weight the data decide: where it
+misleads, the marginal likelihood sets that weight to zero.
+"""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+from llm_nas.domain import BoolArray, FloatArray, IntArray, Measurement
+from llm_nas.errors import RequestError
+from llm_nas.ports import Partition, Pick
+from llm_nas.tools.acquisition import Candidates, Observed, choose_batch, log_error, staircase_mask
+from llm_nas.tools.features import connected, structure_features
+from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
+from llm_nas.tools.space import NasBench201
+
+_MODEL_FROM = 4
+"""Measured cells needed before a model is fitted."""
+
+
+class GaussianAdvisor:
+    """Plans batches over a whole space; implements `llm_nas.ports.Advisor`."""
+
+    def __init__(
+        self,
+        space: NasBench201,
+        partition: Partition,
+        latency_ms: FloatArray,
+        chance_accuracy_pct: float,
+    ) -> None:
+        """Take latencies `(size,)` in ms, NaN where missing."""
+        self._space = space
+        self._partition = partition
+        self._latency = latency_ms
+        self._chance_error_pct = 100.0 - chance_accuracy_pct
+        self._features = structure_features(space)
+        usable = np.isfinite(latency_ms) & connected(space)
+        self._candidates = fastest_twins(space.canonical_index(), latency_ms, usable)
+        if not len(self._candidates):
+            raise RequestError("the device has no latency for any cell that joins input to output")
+
+    def plan(
+        self,
+        measured: Sequence[Measurement],
+        prior: FloatArray | None,
+        size: int,
+        rng: np.random.Generator,
+    ) -> tuple[Pick, ...]:
+        """Up to `size` cells to measure together, best first.
+
+        The first batch has nothing to learn from: it is dealt over the niches in turn, each
+        cell drawn at random among the niche's candidates (with a prior: among those that no
+        other candidate beats in latency and prior).
+        """
+        if size < 1:
+            return ()
+        done = self._indices(measured)
+        if len(measured) < _MODEL_FROM:
+            chosen = [(i, 0.0) for i in self._dealt(done, prior, size, rng)]
+        else:
+            chosen = self._modelled(measured, done, prior, size)
+        return tuple(self._pick(index, gain) for index, gain in chosen)
+
+    def _indices(self, measured: Sequence[Measurement]) -> IntArray:
+        cells = [self._space.index(self._space.parse(m.arch)) for m in measured]
+        return np.array(cells, dtype=np.int64)
+
+    def _pick(self, index: int, gain: float) -> Pick:
+        cell = self._space.cell(index)
+        return Pick(self._space.format(cell), self._partition.niche_of(cell), gain)
+
+    def _open(self, done: IntArray) -> BoolArray:
+        """Which candidates are not the twin of a measured cell."""
+        twins = self._space.canonical_index()
+        return ~np.isin(twins[self._candidates], twins[done])
+
+    def _dealt(
+        self, done: IntArray, prior: FloatArray | None, size: int, rng: np.random.Generator
+    ) -> list[int]:
+        pool = self._candidates[self._open(done)]
+        niche_of = self._partition.labels()[pool]
+        decks: list[list[int]] = []
+        for niche in range(len(self._partition.niches)):
+            members = rng.permutation(pool[niche_of == niche])
+            decks.append(self._best_first(members, prior).tolist())
+        deal = [card for rank in zip_longest(*decks) for card in rank if card is not None]
+        return deal[:size]
+
+    def _best_first(self, members: IntArray, prior: FloatArray | None) -> IntArray:
+        if prior is None or not len(members):
+            return members
+        front = staircase_mask(self._latency[members], -prior[members])
+        return np.concatenate([members[front], members[~front]])
+
+    def _modelled(
+        self,
+        measured: Sequence[Measurement],
+        done: IntArray,
+        prior: FloatArray | None,
+        size: int,
+    ) -> list[tuple[int, float]]:
+        inputs = Inputs(self._features, _standard(prior, len(self._features)))
+        error = np.array([100.0 - m.predicted_accuracy_pct for m in measured])
+        model = GaussianProcess(inputs[done], log_error(error))
+        chosen = choose_batch(
+            model,
+            Candidates(inputs[self._candidates], self._latency[self._candidates]),
+            Observed(self._latency[done], error),
+            size=size,
+            chance_error_pct=self._chance_error_pct,
+            allowed=self._open(done).astype(np.float64),
+        )
+        return [(int(self._candidates[position]), gain) for position, gain in chosen]
+
+
+def fastest_twins(
+    canonical_index: IntArray, latency_ms: FloatArray, usable: BoolArray
+) -> IntArray:
+    """Of every set of cells that are the same network, the usable one with the least latency.
+
+    Twins differ in accuracy only by noise, so no other member can be worth measuring.
+    """
+    cells = np.flatnonzero(usable)
+    by_latency = cells[np.argsort(latency_ms[cells], kind="stable")]
+    _, first = np.unique(canonical_index[by_latency], return_index=True)
+    return np.sort(by_latency[first])
+
+
+def _standard(prior: FloatArray | None, size: int) -> FloatArray:
+    """Zero mean and unit deviation; zeros when there is no prior or it says nothing."""
+    if prior is None or float(np.std(prior)) == 0.0:
+        return np.zeros(size)
+    scaled: FloatArray = (prior - np.mean(prior)) / np.std(prior)
+    return scaled

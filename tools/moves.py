@@ -1,0 +1,49 @@
+"""Niche-preserving moves on architecture strings; implements `llm_nas.ports.Moves`."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from llm_nas.claims import CellFacts
+from llm_nas.domain import IntArray
+from llm_nas.ports import Partition, SearchSpace
+from llm_nas.tools.partition import crossings, mutations, sample
+
+
+class NicheMoves:
+    """The moves of `llm_nas.tools.partition` for agents, which know cells as strings."""
+
+    def __init__(self, space: SearchSpace, partition: Partition) -> None:
+        self._space = space
+        self._partition = partition
+        self.facts = lru_cache(maxsize=4096)(self._facts)
+
+    def sample(self, niche: str, rng: np.random.Generator) -> str:
+        """A uniform cell of the niche."""
+        return self._arch(int(sample(self._partition, niche, rng)[0]))
+
+    def mutations(self, niche: str, arch: str) -> tuple[str, ...]:
+        """All cells of the niche one edge away, in a fixed order."""
+        near = mutations(self._space, self._partition, niche, self._index(arch))
+        return self._archs(near)
+
+    def crossings(self, niche: str, first: str, second: str) -> tuple[str, ...]:
+        """All other cells of the niche that take every edge from one of two parents."""
+        a, b = self._index(first), self._index(second)
+        return self._archs(crossings(self._space, self._partition, niche, a, b))
+
+    def twin(self, arch: str) -> str:
+        """The canonical form of a cell."""
+        return self._space.format(self._space.canonical(self._space.parse(arch)))
+
+    def _facts(self, arch: str) -> CellFacts:
+        return self._space.facts(self._space.parse(arch))
+
+    def _index(self, arch: str) -> int:
+        return self._space.index(self._space.parse(arch))
+
+    def _arch(self, index: int) -> str:
+        return self._space.format(self._space.cell(index))
+
+    def _archs(self, indices: IntArray) -> tuple[str, ...]:
+        return tuple(self._arch(int(i)) for i in indices)
