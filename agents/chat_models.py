@@ -31,18 +31,30 @@ class RawModel(Protocol):
         """One message for a list of turns."""
         ...
 
-    def with_structured_output(self, schema: dict[str, Any], **kwargs: Any) -> Any:
-        """The same model, asked for JSON of a schema."""
+    def bind(self, **kwargs: Any) -> Any:
+        """The same model, with more in every request."""
+        ...
+
+    def bind_tools(self, tools: Sequence[dict[str, Any]], **kwargs: Any) -> Any:
+        """The same model, given tools to call."""
         ...
 
 
 class LangChainTransport:
     """One chat model, remembering which forms of answer it has refused (thread-safe)."""
 
-    def __init__(self, model: RawModel, name: str, *, strict: bool | None) -> None:
-        """Wrap `model`; `strict` goes to OpenAI's structured output, None is not sent."""
+    def __init__(
+        self,
+        model: RawModel,
+        name: str,
+        *,
+        ladder: Sequence[Method] = LADDER,
+        strict: bool = False,
+    ) -> None:
+        """Wrap `model`; `strict` asks for OpenAI's strict mode."""
         self._model = model
         self._name = name
+        self._ladder = tuple(ladder)
         self._strict = strict
         self._rung = 0
         self._lock = threading.Lock()
@@ -50,7 +62,7 @@ class LangChainTransport:
     @property
     def method(self) -> Method:
         """The form of answer asked for now."""
-        return LADDER[self._rung]
+        return self._ladder[self._rung]
 
     def send(self, request: ChatRequest) -> ChatReply:
         """The model's answer in the richest form it accepts."""
@@ -59,7 +71,7 @@ class LangChainTransport:
             try:
                 return self._send_as(method, request)
             except CallFailed as failure:
-                if failure.kind != "unsupported" or method == LADDER[-1]:
+                if failure.kind != "unsupported" or method == self._ladder[-1]:
                     raise
                 self._step_down_from(method)
 
@@ -77,15 +89,22 @@ class LangChainTransport:
         return self._reply(method, message)
 
     def _invoke(self, method: Method, request: ChatRequest) -> object:
+        # Not `with_structured_output`: its lenient JSON parser takes minutes over a megabyte.
         turns = _turns(request, hint=method == "plain")
+        schema = _strict_form(request.schema) if self._strict else dict(request.schema)
         if method == "plain":
             return self._model.invoke(turns)
-        schema = _titled(request, strict=bool(self._strict))
-        options: dict[str, Any] = {} if self._strict is None else {"strict": self._strict}
-        structured = self._model.with_structured_output(
-            schema, method=method, include_raw=True, **options
-        )
-        return structured.invoke(turns)["raw"]
+        if method == "json_schema":
+            form = {"name": request.name, "schema": schema, "strict": self._strict}
+            bound = self._model.bind(response_format={"type": "json_schema", "json_schema": form})
+            return bound.invoke(turns)
+        function = {
+            "name": request.name,
+            "description": "Gives the answer.",
+            "parameters": schema,
+        } | ({"strict": True} if self._strict else {})
+        tool = {"type": "function", "function": function}
+        return self._model.bind_tools([tool], tool_choice=request.name).invoke(turns)
 
     def _reply(self, method: Method, message: object) -> ChatReply:
         text = _text(message)
@@ -120,11 +139,6 @@ def _turns(request: ChatRequest, *, hint: bool) -> list[tuple[str, str]]:
         role, content = turns[0]
         turns[0] = (role, f"{content}\n\n{request.format_hint}")
     return turns
-
-
-def _titled(request: ChatRequest, *, strict: bool) -> dict[str, Any]:
-    schema = _strict_form(request.schema) if strict else dict(request.schema)
-    return {"title": request.name, "description": "The answer.", **schema}
 
 
 def _strict_form(schema: JsonSchema) -> dict[str, Any]:
@@ -217,4 +231,4 @@ def _any_provider(name: str, options: ModelOptions) -> LangChainTransport:
         )
     except (ImportError, ValueError) as error:
         raise RequestError(f"--model {name}: {classify(ValueError(str(error)))}") from None
-    return LangChainTransport(model, name, strict=None)
+    return LangChainTransport(model, name, ladder=LADDER[1:])

@@ -1,7 +1,6 @@
 """The Designer on a language model: Pareto parents, gaps and heuristics in, cells out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -10,6 +9,13 @@ import numpy as np
 from llm_nas.agents.blind import Lexicon
 from llm_nas.agents.chat import Caller, ChatRequest, ChatTransport, Message
 from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.model_plan import (
+    MOST_CHILDREN,
+    Child,
+    child_line,
+    plan_children,
+    shown_parents,
+)
 from llm_nas.agents.prompt_facts import (
     cell_line,
     common_values,
@@ -19,6 +25,7 @@ from llm_nas.agents.prompt_facts import (
     heuristics_section,
     measured_section,
     niche_rule,
+    suggestions_section,
     task_values,
 )
 from llm_nas.agents.prompts import TOKEN_LIMITS, Section, estimate_tokens, fit, load_prompt
@@ -26,24 +33,11 @@ from llm_nas.agents.reply import FormatError, ask
 from llm_nas.agents.schema import Box, cells_schema, niche_boxes
 from llm_nas.agents.usage import Usage
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Cell, Measurement, Proposal
+from llm_nas.domain import Cell, Proposal
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView, Partition, SearchSpace
 
-CROSSOVER_PROBABILITY = 0.5
-"""The method's published setting (arXiv 2510.01472)."""
-MOST_CHILDREN = 8
-_MOST_PARENTS = 8
 _LONGEST_RATIONALE = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """How one cell is to be made."""
-
-    operator: str
-    parents: tuple[Measurement, ...]
-    gap_ms: tuple[float, float] | None
 
 
 class ModelDesigner:
@@ -121,14 +115,14 @@ class ModelDesigner:
         self, view: NicheView, heuristics: Sequence[Heuristic], children: Sequence[Child]
     ) -> tuple[Message, ...]:
         lexicon = self._lexicon
-        parents = _shown_parents(view, children)
+        parents = shown_parents(view, children)
         label = {p.arch: f"P{i}" for i, p in enumerate(parents, start=1)}
         members = self._partition.members(view.niche.id)
         fixed = common_values(lexicon) | task_values(
             lexicon, view, niche_rule(lexicon, view, members)
         )
         fixed |= {
-            "children": "\n".join(_child_line(i, c, label) for i, c in enumerate(children, 1)),
+            "children": "\n".join(child_line(i, c, label) for i, c in enumerate(children, 1)),
             "count": str(len(children)),
         }
         prompt = load_prompt("designer")
@@ -139,6 +133,7 @@ class ModelDesigner:
                 keep=len(parents),
             ),
             gaps_section(view),
+            suggestions_section(lexicon, view),
             device_section(lexicon, view),
             heuristics_section(lexicon, heuristics),
             failures_section(lexicon, view.failures),
@@ -208,68 +203,6 @@ def _listed_ops(lexicon: Lexicon, fields: Mapping[str, object]) -> dict[str, obj
     if len(values) != len(keys):
         raise FormatError(f"a cell has {len(keys)} operations, not {len(values)}")
     return dict(zip(keys, values, strict=True))
-
-
-def plan_children(view: NicheView, rng: np.random.Generator) -> list[Child]:
-    """What to ask for: some more than the niche's slots, as some answers repeat.
-
-    Every child gets crossover (probability 0.5) or mutation, and a gap to aim at, widest
-    first; its parents are the archive's cells on either side of that gap.
-    """
-    count = min(view.slots + 1 + view.slots // 2, MOST_CHILDREN)
-    archive = view.archive
-    children: list[Child] = []
-    for number in range(count):
-        gap = view.gaps_ms[number % len(view.gaps_ms)] if view.gaps_ms else None
-        cross = bool(rng.random() < CROSSOVER_PROBABILITY)
-        pick = float(rng.random())
-        if not archive:
-            children.append(Child("sample", (), gap))
-        elif cross and len(archive) > 1:
-            children.append(Child("crossover", _pair(archive, gap, pick), gap))
-        else:
-            pair = _pair(archive, gap, pick)
-            children.append(Child("mutation", pair[:1] if pick < 0.5 else pair[-1:], gap))
-    return children
-
-
-def _pair(
-    archive: Sequence[Measurement], gap_ms: tuple[float, float] | None, pick: float
-) -> tuple[Measurement, ...]:
-    """Neighbours on the front: around the gap, or, with none, at a random place."""
-    by_latency = sorted(archive, key=lambda m: m.latency_ms)
-    if gap_ms is None:
-        place = int(pick * max(len(by_latency) - 1, 1))
-    else:
-        middle_ms = sum(gap_ms) / 2
-        place = sum(m.latency_ms < middle_ms for m in by_latency) - 1
-    place = min(max(place, 0), max(len(by_latency) - 2, 0))
-    return tuple(by_latency[place : place + 2])
-
-
-def _shown_parents(view: NicheView, children: Sequence[Child]) -> list[Measurement]:
-    """The planned parents, then the rest of the archive up to a limit; by latency."""
-    planned = {p.arch: p for child in children for p in child.parents}
-    for measurement in view.archive:
-        if len(planned) >= _MOST_PARENTS:
-            break
-        planned.setdefault(measurement.arch, measurement)
-    return sorted(planned.values(), key=lambda m: (m.latency_ms, m.arch))
-
-
-def _child_line(number: int, child: Child, label: Mapping[str, str]) -> str:
-    names = [label[p.arch] for p in child.parents]
-    how = {
-        "crossover": f"crossover of {' and '.join(names)}: every edge from one of the two",
-        "mutation": f"mutation of {''.join(names)}: change one or two edges",
-        "sample": "a new cell",
-    }[child.operator]
-    aim = (
-        ""
-        if child.gap_ms is None
-        else (f"; aim at {child.gap_ms[0]:.3f} to {child.gap_ms[1]:.3f} ms")
-    )
-    return f"{number}. {how}{aim}."
 
 
 def _format_hint(lexicon: Lexicon, count: int) -> str:

@@ -61,12 +61,14 @@ def niche_rule(lexicon: Lexicon, view: NicheView, members: IntArray) -> str:
     """The niche's rule with the counts its members have; counts alone behind a blind lexicon."""
     space = lexicon.space
     codes = space.codes()[members]
+    numbers = {op: np.sum(codes == op, axis=1) for op in lexicon.ops}
+    low = {op: int(number.min()) for op, number in numbers.items()}
+    high = {op: int(number.max()) for op, number in numbers.items()}
     counts: list[str] = []
     for op in lexicon.ops:
-        number = np.sum(codes == op, axis=1)
-        low, high = int(number.min()), int(number.max())
-        if (low, high) != (0, len(space.edges)):
-            span = f"exactly {low}" if low == high else f"{low} to {high}"
+        left_by_others = len(space.edges) - sum(low.values()) + low[op]
+        if low[op] > 0 or high[op] < left_by_others:
+            span = f"exactly {low[op]}" if low[op] == high[op] else f"{low[op]} to {high[op]}"
             counts.append(f"{span} x {lexicon.name(space.operations[op])}")
     told = "; ".join(counts) or "any cell"
     return told if lexicon.blind else f"{lexicon.hide(view.niche.rule)} ({told})"
@@ -147,6 +149,15 @@ def _evidence(heuristic: Heuristic) -> str:
     return (
         f"; {evidence.n_for} for, {evidence.n_against} against; "
         f"effect {evidence.mean_effect:+.3g} {unit} ({evidence.low:+.3g} to {evidence.high:+.3g})"
+    )
+
+
+def suggestions_section(lexicon: Lexicon, view: NicheView, most: int = 4) -> Section:
+    """Unmeasured cells a statistical model expects to improve the front, best first."""
+    cells = [lexicon.space.parse(arch) for arch in view.suggestions[:most]]
+    return Section(
+        "Candidates of a statistical model, not measured (use, change or ignore them)",
+        tuple(f"[{lexicon.cell(cell)}]" for cell in cells),
     )
 
 

@@ -1,7 +1,4 @@
-"""Views, spaces and options for the tests of agents; the loopback server's folder."""
-
-import sys
-from pathlib import Path
+"""Views, spaces and options for the tests of agents."""
 
 import numpy as np
 import pytest
@@ -12,8 +9,6 @@ from llm_nas.domain import Measurement, Proposal, Verdict
 from llm_nas.ports import NicheView, Partition, SearchSpace
 from llm_nas.tools.partition import make_partition, sample
 from llm_nas.tools.space import nas_bench_201
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

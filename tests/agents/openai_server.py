@@ -121,7 +121,7 @@ class OpenAIServer:
     def answer(self, body: dict[str, Any], headers: Mapping[str, str]) -> Answer:
         """Run the script on one request."""
         with self._lock:
-            asked = Asked(body, dict(headers), len(self.asked))
+            asked = Asked(body, {k.lower(): v for k, v in headers.items()}, len(self.asked))
             self.asked.append(asked)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from openai_server import Answer, Asked, OpenAIServer, valid_nonsense
 
 from llm_nas.agents.chat_agents import model_agents
 from llm_nas.agents.chat_options import ModelOptions
@@ -10,6 +9,7 @@ from llm_nas.claims import Heuristic
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView, Partition, SearchSpace
+from tests.agents.openai_server import Answer, Asked, OpenAIServer, valid_nonsense
 
 
 def request_for(server: OpenAIServer, model: str = "stub") -> SearchRequest:

@@ -1,0 +1,227 @@
+"""Caps, prices and estimates."""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from llm_nas.agents.chat import Caller, ChatReply, ChatRequest, Message
+from llm_nas.agents.chat_errors import CallFailed
+from llm_nas.agents.chat_estimate import estimate_run
+from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.governor import (
+    CapReached,
+    Governor,
+    MeteredTransport,
+    RolePlan,
+    estimate,
+    load_prices,
+)
+from llm_nas.agents.usage import PriceUsd, RoleUsage
+from llm_nas.domain import SearchRequest
+from llm_nas.errors import RequestError
+from llm_nas.ports import Partition, SearchSpace
+
+PRICES: Mapping[str, PriceUsd | None] = {"analyst": (2.0, 8.0), "designer": (1.0, 4.0)}
+
+
+def request_of(role: str = "designer", text: str = "x") -> ChatRequest:
+    return ChatRequest(
+        caller=Caller(role, "S2", 3),
+        model="m",
+        messages=(Message("user", text),),
+        name="cells",
+        schema={},
+        format_hint="",
+        prompt="designer v1",
+        temperature=None,
+        max_reply_tokens=10,
+    )
+
+
+class Slow:
+    """Lets `width` calls pass at a time, and counts them."""
+
+    def __init__(self, width: int) -> None:
+        self.sent = 0
+        self._lock = threading.Lock()
+        self._together = threading.Barrier(width)
+
+    def send(self, request: ChatRequest) -> ChatReply:
+        with self._lock:
+            self.sent += 1
+        self._together.wait(5)
+        return ChatReply("{}", 1000, 500, "m", "plain")
+
+
+class Instant:
+    """Answers or fails at once."""
+
+    def __init__(self, error: CallFailed | None = None) -> None:
+        self.error = error
+
+    def send(self, request: ChatRequest) -> ChatReply:
+        if self.error:
+            raise self.error
+        return ChatReply("{}", 1000, 500, "m", "plain", "stop")
+
+
+def test_spend_is_counted_by_role_and_priced() -> None:
+    governor = Governor(ModelOptions(), PRICES)
+    line = MeteredTransport(Instant(), governor)
+    line.send(request_of("analyst"))
+    line.send(request_of("designer"))
+    line.send(request_of("designer"))
+    spent = governor.snapshot()
+    assert spent["analyst"] == RoleUsage(calls=1, tokens_in=1000, tokens_out=500, usd=0.006)
+    assert spent["designer"] == RoleUsage(calls=2, tokens_in=2000, tokens_out=1000, usd=0.006)
+    total = governor.cost(seconds=1.5)
+    assert (total.calls, total.tokens_in, total.tokens_out, total.seconds) == (3, 3000, 1500, 1.5)
+    assert total.usd == pytest.approx(0.012)
+
+
+def test_one_unknown_price_makes_the_sum_unknown() -> None:
+    governor = Governor(ModelOptions(), {**PRICES, "analyst": None})
+    line = MeteredTransport(Instant(), governor)
+    line.send(request_of("designer"))
+    assert governor.cost().usd == pytest.approx(0.003)
+    line.send(request_of("analyst"))
+    assert governor.cost().usd is None
+
+
+def test_a_resumed_run_starts_from_what_was_spent() -> None:
+    before = {"designer": RoleUsage(calls=4, tokens_in=10, tokens_out=10, usd=0.5)}
+    governor = Governor(ModelOptions(max_calls=5), PRICES, before)
+    line = MeteredTransport(Instant(), governor)
+    line.send(request_of())
+    assert governor.exhausted() == "--max-calls 5 reached"
+    with pytest.raises(CapReached, match="spent: --max-calls 5 reached"):
+        line.send(request_of())
+
+
+@pytest.mark.parametrize(
+    ("caps", "calls", "told"),
+    [
+        (ModelOptions(max_calls=3), 3, "--max-calls"),
+        (ModelOptions(max_tokens=4000), 3, "--max-tokens"),
+        (ModelOptions(max_usd=0.0062), 3, "--max-usd"),
+    ],
+)
+def test_each_cap_ends_the_calls(caps: ModelOptions, calls: int, told: str) -> None:
+    governor = Governor(caps, PRICES)
+    line = MeteredTransport(Instant(), governor)
+    for _ in range(calls):
+        assert governor.exhausted() is None
+        line.send(request_of())
+    with pytest.raises(CapReached, match=told):
+        line.send(request_of())
+    assert governor.cost().calls == calls
+
+
+def test_time_is_a_cap_too() -> None:
+    now = [0.0]
+    governor = Governor(ModelOptions(max_seconds=10), PRICES, clock=lambda: now[0])
+    assert governor.exhausted() is None
+    now[0] = 10.0
+    assert governor.exhausted() == "--max-seconds 10 reached"
+
+
+def test_calls_in_flight_hold_their_place() -> None:
+    """Twenty threads against a cap of six calls: six are sent, not one more."""
+    governor = Governor(ModelOptions(max_calls=6), PRICES)
+    slow = Slow(width=6)
+    line = MeteredTransport(slow, governor)
+
+    def attempt(_: int) -> bool:
+        try:
+            line.send(request_of())
+        except CapReached:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        admitted = sum(pool.map(attempt, range(20)))
+    assert admitted == slow.sent == governor.cost().calls == 6
+
+
+def test_tokens_exceed_their_cap_by_calls_in_flight_at_most() -> None:
+    governor = Governor(ModelOptions(max_tokens=2000), PRICES)
+    slow = Slow(width=4)
+    line = MeteredTransport(slow, governor)
+
+    def attempt(_: int) -> None:
+        try:
+            line.send(request_of(text="x" * 960))
+        except CapReached:
+            return
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(attempt, range(8)))
+    flying = 4
+    assert slow.sent <= 5
+    assert governor.cost().tokens_in <= 2000 + flying * 1500
+
+
+def test_failures_are_recorded_without_cost() -> None:
+    governor = Governor(ModelOptions(), PRICES)
+    line = MeteredTransport(Instant(CallFailed("refusal", "no")), governor)
+    with pytest.raises(CallFailed):
+        line.send(request_of())
+    assert governor.snapshot()["designer"] == RoleUsage(calls=1, failures=1)
+    (record,) = governor.take("designer", "S2", 3)
+    assert (record.outcome, record.detail) == ("failure", "refusal: no")
+    assert governor.take("designer", "S2", 3) == ()
+
+
+def test_money_can_only_be_capped_where_prices_are_known() -> None:
+    with pytest.raises(RequestError, match=r"no price known for the model of analyst"):
+        Governor(ModelOptions(max_usd=1.0), {"analyst": None, "designer": (1.0, 1.0)})
+
+
+def test_prices_are_shipped_and_can_be_overridden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_prices()["openai:gpt-4.1"] == (2.0, 8.0)
+    own = tmp_path / "prices.csv"
+    own.write_text("model,usd_per_million_in,usd_per_million_out\nmine,0,0\nopenai:gpt-4.1,1,2\n")
+    monkeypatch.setenv("LLM_NAS_PRICES", str(own))
+    prices = load_prices()
+    assert (prices["mine"], prices["openai:gpt-4.1"]) == ((0.0, 0.0), (1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["model,usd_per_million_in\nmine,1\n", "model,a,b\nmine,1,2\n", "x\n1\n"]
+    + [f"model,usd_per_million_in,usd_per_million_out\nmine,{v},1\n" for v in ("nan", "-1", "?")],
+)
+def test_a_broken_price_table_is_a_bad_request(tmp_path: Path, text: str) -> None:
+    own = tmp_path / "prices.csv"
+    own.write_text(text)
+    with pytest.raises(RequestError, match="line 2"):
+        load_prices(own)
+    with pytest.raises(RequestError, match="No such file"):
+        load_prices(tmp_path / "absent.csv")
+
+
+def test_an_estimate_multiplies_and_prices() -> None:
+    plan = RolePlan("m", 10, 1000, 100, 2000, 500)
+    known = estimate((plan, plan), {"m": (1.0, 10.0)})
+    assert (known.calls, known.tokens_in, known.tokens_out) == (20, 20_000, 2_000)
+    assert known.usd == pytest.approx(0.04)
+    assert known.usd_limit == pytest.approx(0.14)
+    assert estimate((plan,), {}).usd is None
+    assert estimate((plan,), {}).unpriced == ("m",)
+
+
+def test_the_published_setting_costs_about_a_dollar(
+    space: SearchSpace, partition: Partition
+) -> None:
+    request = SearchRequest(dataset="cifar10", device="edgegpu", model="openai:gpt-4.1")
+    run = estimate_run(request, space, partition)
+    assert run.calls == 120
+    assert run.tokens_in <= run.tokens_in_limit == 120 * 2600
+    assert run.usd is not None
+    assert run.usd_limit is not None
+    assert 0.1 < run.usd < run.usd_limit < 3
