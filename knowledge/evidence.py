@@ -36,7 +36,8 @@ Chosen so that 90 % intervals of supported claims cover the effect on the whole 
 times in ten when cells come from a search, which measures good cells and is asked about all
 (`benchmarks/knowledge_audit.py`)."""
 _NOISES = np.array([1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3])
-_LEAST_ERROR_PCT = 0.5
+LEAST_ERROR_PCT = 0.5
+"""Errors below this count as this much: the logarithm needs a floor."""
 _COUNTER_EXAMPLES = 5
 _TAIL = 0.05
 
@@ -106,7 +107,7 @@ class RunEvidence:
         step = -(-len(sample.cells) // MOST_CELLS) or 1
         self._cells = sample.cells[::step]
         if objective == "accuracy":
-            errors = np.maximum(100.0 - sample.accuracy_pct[::step], _LEAST_ERROR_PCT)
+            errors = np.maximum(100.0 - sample.accuracy_pct[::step], LEAST_ERROR_PCT)
             self.typical: float | None = float(np.median(errors))
             self._values = -self.typical * np.log(errors)
         else:

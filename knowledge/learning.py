@@ -112,7 +112,7 @@ class Learner:
         numbers = {cell.arch: self._world.number(cell.arch) for cell in lesson.measured}
         projection.add_cells(self._db, lesson, numbers)
         for claim in lesson.claims:
-            projection.add_claim(self._db, claim, claim.key, seq)
+            projection.add_claim(self._db, _bare(claim), claim.key, seq)
         touched = projection.add_trials(self._db, lesson.trials)
         self._bench(sorted(touched))
         self._db.executemany(
@@ -207,6 +207,11 @@ class Learner:
             numbers = f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]" if found else "?"
             body = json.dumps({"benched": bad, "reason": f"lift {numbers}"})
             self._log.append("bench", key, body)
+
+
+def _bare(claim: Claim) -> Claim:
+    """The claim without the proposer's guess at its size, which evidence alone may state."""
+    return claim.model_copy(update={"effect": claim.effect.model_copy(update={"size": None})})
 
 
 def replay(log: EventLog, learner: Learner) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from llm_nas.claims import Evidence, Status
 from llm_nas.domain import FloatArray
 
-FALSE_SHARE = 0.01
+FALSE_SHARE = 0.05
 """Share of supported claims allowed to be false discoveries."""
-STAY_P = 0.05
+STAY_P = 0.1
 """A supported claim is contested once its p-value rises above this."""
 TRUSTED_P = 1e-3
 TRUSTED_RUNS = 2
