@@ -3,7 +3,8 @@
 It proposes the cells of its niche that the Advisor expects to improve the front most, and
 fills what is left with crossover (probability 0.5) or mutation of the niche's Pareto parents,
 children drawn in proportion to what the heuristics say of them. Every proposal carries its
-lineage: the parent or parents it is one mutation or one crossover away from.
+lineage: the parent it is one mutation away from, the two it is a crossover of, or the
+nearest parent where it is further from all.
 """
 
 import math
@@ -53,17 +54,23 @@ class OfflineDesigner:
     def _lineage(
         self, view: NicheView, arch: str, parents: Sequence[str], ids: tuple[str, ...]
     ) -> Proposal:
-        niche = view.niche.id
-        near = [p for p in parents if arch in self._moves.mutations(niche, p)]
-        if near:
-            return _proposal(arch, "mutation", near[:1], ids, "largest expected improvement")
+        if not parents:
+            return _proposal(arch, "sample", [], ids, "first cells of the niche")
+        why = "largest expected improvement"
+        distance, nearest = min((self._edges_apart(arch, p), p) for p in parents)
+        if distance == 1:
+            return _proposal(arch, "mutation", [nearest], ids, why)
         for i, first in enumerate(parents):
             for second in parents[i + 1 :]:
-                if arch in self._moves.crossings(niche, first, second):
-                    why = "largest expected improvement"
+                if arch in self._moves.crossings(view.niche.id, first, second):
                     return _proposal(arch, "crossover", [first, second], ids, why)
-        why = "largest expected improvement" if parents else "first cells of the niche"
-        return _proposal(arch, "sample", [], ids, why)
+        return _proposal(arch, "jump", [nearest], ids, f"{why}; {distance} edges changed")
+
+    def _edges_apart(self, first: str, second: str) -> int:
+        """Edges on which two cells differ, as written or as used, whichever are fewer."""
+        twins = self._moves.twin(first), self._moves.twin(second)
+        pairs = [[self._moves.facts(a).op_at for a in two] for two in ((first, second), twins)]
+        return min(sum(a[edge] != b[edge] for edge in a) for a, b in pairs)
 
     def _vary(
         self,

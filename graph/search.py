@@ -4,12 +4,13 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from llm_nas.agents.chat_options import ModelOptions
@@ -87,13 +88,14 @@ def _drive(context: SearchContext, *, start: bool) -> SearchReport:
             fresh = start or not graph.get_state(config).values
             request = context.request.model_dump(mode="json")
             state = SearchInput(request=request, run_dir=str(folder))
-            graph.invoke(
-                state if fresh else None,
-                config,
-                context=context,
-                control=control,
-                durability="async",
-            )
+            with suppress(GraphDrained):
+                graph.invoke(
+                    state if fresh else None,
+                    config,
+                    context=context,
+                    control=control,
+                    durability="async",
+                )
     finally:
         context.close()
     result = folder / rundir.RESULT

@@ -97,13 +97,14 @@ def test_known_claims_are_not_proposed_again() -> None:
 def test_the_designer_takes_suggestions_first_and_names_their_parents() -> None:
     cells = measured("S2", 20)
     parent = view(cells).archive[0].arch
-    child = MOVES.mutations("S2", parent)[0]
+    near = MOVES.mutations("S2", parent)
+    child = next(c for c in near if MOVES.twin(c) != MOVES.twin(parent))
     proposals = OfflineDesigner(MOVES).propose(
         view(cells, slots=3, suggestions=(child,)), (), np.random.default_rng(0)
     )
     assert proposals[0].arch == child
-    assert proposals[0].operator == "mutation"
     assert proposals[0].parents[0] in {m.arch for m in view(cells).archive}
+    assert proposals[0].operator == "mutation"
     assert len(proposals) == 3
 
 
