@@ -13,6 +13,7 @@ import numpy as np
 
 from llm_nas.claims import Evidence, Status
 from llm_nas.domain import FloatArray
+from llm_nas.knowledge.contradictions import Disagreement
 
 FALSE_SHARE = 0.05
 """Share of supported claims allowed to be false discoveries."""
@@ -32,6 +33,8 @@ class Standing:
     evidence: Evidence
     voted_out: bool = False
     """Whether an analyst asked for its retirement."""
+    split: Disagreement | None = None
+    """Where it holds and where it does not, when its contexts clearly disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ def _next(standing: Standing, bar: float) -> Step:
     p = standing.evidence.p_value
     if p is None:
         return _untested(standing)
+    if standing.split is not None:
+        return Step("contested", standing.split.words)
     numbers = _numbers(standing.evidence)
     if p >= REFUTED_P:
         return _refuted(standing.status, numbers)

@@ -60,6 +60,13 @@ def lift_of(tally: Tally) -> Lift | None:
     return Lift(mean, mean - reach, mean + reach, tally.shown + tally.held, validity)
 
 
+def in_words(lift: Lift | None) -> str:
+    """For the log: the lift with its interval."""
+    if lift is None:
+        return "lift unknown"
+    return f"lift {lift.mean:+.4f} [{lift.low:+.4f}, {lift.high:+.4f}] over {lift.calls} calls"
+
+
 def harmful(tally: Tally) -> bool:
     """Whether the whole interval lies below zero, after enough calls on both sides."""
     if min(tally.shown, tally.held) < BENCH_CALLS:

@@ -20,10 +20,10 @@ from llm_nas.knowledge.lift import Tally, lift_of
 from llm_nas.knowledge.ranking import worth
 from llm_nas.ports import Lesson, Trial
 
-VERSION = 1
+VERSION = 2
 """Layout of the derived tables; another one in a file makes the store rebuild them."""
 
-_NAMES = ("cell", "claim", "claim_scope", "part", "lift")
+_NAMES = ("cell", "run_place", "claim", "claim_scope", "alias", "part", "lift", "trial")
 
 _SCHEMA = """
 CREATE TABLE cell (
@@ -31,11 +31,23 @@ CREATE TABLE cell (
     number INTEGER, accuracy_pct REAL, latency_ms REAL,
     PRIMARY KEY (space, dataset, device, run, arch)
 ) WITHOUT ROWID;
+CREATE TABLE run_place (
+    space TEXT, dataset TEXT, device TEXT, run TEXT, seq INTEGER,
+    PRIMARY KEY (space, dataset, device, run)
+) WITHOUT ROWID;
 CREATE TABLE claim (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, topic TEXT NOT NULL, objective TEXT NOT NULL,
     direction TEXT NOT NULL, status TEXT NOT NULL, evidence TEXT NOT NULL, score REAL NOT NULL,
-    seq INTEGER NOT NULL, unwanted INTEGER NOT NULL DEFAULT 0, benched INTEGER NOT NULL DEFAULT 0
+    seq INTEGER NOT NULL, fingerprint TEXT, unwanted INTEGER NOT NULL DEFAULT 0,
+    benched INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX claim_print ON claim (fingerprint);
+CREATE TABLE alias (alias TEXT PRIMARY KEY, claim TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE trial (
+    arch TEXT, run TEXT, generation INTEGER, shown TEXT NOT NULL, withheld TEXT NOT NULL,
+    valid INTEGER NOT NULL, gain REAL NOT NULL, PRIMARY KEY (arch, run, generation)
+) WITHOUT ROWID;
+CREATE INDEX cell_arch ON cell (arch);
 CREATE INDEX claim_topic ON claim (topic);
 CREATE INDEX claim_seq ON claim (seq);
 CREATE TABLE claim_scope (
@@ -58,6 +70,14 @@ CREATE TABLE lift (
 
 State: TypeAlias = tuple[str, Status, str, float, int | None]
 """Claim id, status, evidence (JSON), ranking score and the event of a new status, if new."""
+
+
+class Held(NamedTuple):
+    """Status, evidence (JSON) and whether an analyst wants a claim dropped."""
+
+    status: Status
+    evidence: str
+    unwanted: bool
 
 
 class RunPlace(NamedTuple):
@@ -111,6 +131,10 @@ def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int 
     db.executemany(
         "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
     )
+    db.execute(
+        "INSERT OR IGNORE INTO run_place VALUES (?, ?, ?, ?, (SELECT count(*) FROM run_place))",
+        (lesson.space, lesson.dataset, lesson.device, lesson.run),
+    )
 
 
 def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
@@ -126,18 +150,19 @@ def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
     return Sample(numbers, table[:, 1], table[:, 2])
 
 
-def run_places(db: sqlite3.Connection, space: str) -> list[RunPlace]:
-    """Every run and context with measured cells, in order."""
-    query = "SELECT DISTINCT dataset, device, run FROM cell WHERE space = ? ORDER BY 1, 2, 3"
-    return [RunPlace(*row) for row in db.execute(query, (space,))]
+def run_places(db: sqlite3.Connection, space: str, most: int) -> list[RunPlace]:
+    """The newest runs with their contexts, newest first."""
+    query = "SELECT dataset, device, run FROM run_place WHERE space = ? ORDER BY seq DESC LIMIT ?"
+    return [RunPlace(*row) for row in db.execute(query, (space, most))]
 
 
-def add_claim(db: sqlite3.Connection, claim: Claim, key: str, seq: int) -> bool:
-    """Insert a claim as proposed; False when it is already there."""
+def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq: int) -> None:
+    """Insert a claim that is not there yet, as proposed."""
+    key = claim.key
     score = worth(claim, "proposed", Evidence())
-    cursor = db.execute(
-        "INSERT OR IGNORE INTO claim (id, body, topic, objective, direction, status, evidence, "
-        "score, seq) VALUES (?,?,?,?,?,'proposed',?,?,?)",
+    db.execute(
+        "INSERT INTO claim (id, body, topic, objective, direction, status, evidence, score, seq, "
+        "fingerprint) VALUES (?,?,?,?,?,'proposed',?,?,?,?)",
         (
             key,
             claim.model_dump_json(),
@@ -147,14 +172,49 @@ def add_claim(db: sqlite3.Connection, claim: Claim, key: str, seq: int) -> bool:
             Evidence().model_dump_json(),
             score,
             seq,
+            fingerprint,
         ),
     )
-    if cursor.rowcount:
-        db.executemany(
-            "INSERT INTO claim_scope VALUES (?,?,?,?,?)",
-            [(key, *place, score) for place in places(claim.scope)],
-        )
-    return bool(cursor.rowcount)
+    db.executemany(
+        "INSERT INTO claim_scope VALUES (?,?,?,?,?)",
+        [(key, *place, score) for place in places(claim.scope)],
+    )
+
+
+def resolve_alias(db: sqlite3.Connection, key: str) -> str | None:
+    """The id under which a claim is kept, None when the store does not know it."""
+    row = db.execute(
+        "SELECT id FROM claim WHERE id = ? UNION SELECT claim FROM alias WHERE alias = ?",
+        (key, key),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def twin_of(db: sqlite3.Connection, fingerprint: str) -> str | None:
+    """The claim that says the same of the same cells, if there is one."""
+    row = db.execute("SELECT id FROM claim WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def add_alias(db: sqlite3.Connection, alias: str, key: str) -> None:
+    """Let another id stand for a claim."""
+    db.execute("INSERT OR REPLACE INTO alias VALUES (?, ?)", (alias, key))
+
+
+def vote(db: sqlite3.Connection, keys: Sequence[str], *, unwanted: bool) -> None:
+    """Note that an analyst wants claims dropped or kept."""
+    db.executemany("UPDATE claim SET unwanted = ? WHERE id = ?", [(unwanted, k) for k in keys])
+
+
+def set_status(db: sqlite3.Connection, key: str, status: Status, seq: int) -> None:
+    """Set a status the log has recorded."""
+    db.execute("UPDATE claim SET status = ?, seq = ? WHERE id = ?", (status, seq, key))
+
+
+def set_bench(db: sqlite3.Connection, key: str, benched: bool) -> bool:
+    """Bench a claim or take it back; whether that changed anything."""
+    query = "UPDATE claim SET benched = ? WHERE id = ? AND benched <> ?"
+    return bool(db.execute(query, (benched, key, benched)).rowcount)
 
 
 def places(scope: Scope) -> list[tuple[str, str, str]]:
@@ -202,14 +262,16 @@ def parts_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tupl
     return found
 
 
-def states_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, tuple[Status, str, bool]]:
-    """Status, evidence as JSON and whether an analyst voted it out, by claim id."""
+def states_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Held]:
+    """What the tables hold of claims, by id."""
     rows = db.execute(
         "SELECT id, status, evidence, unwanted FROM claim WHERE id IN "
         "(SELECT value FROM json_each(?))",
         (json.dumps(keys),),
     )
-    return {key: (status, evidence, bool(unwanted)) for key, status, evidence, unwanted in rows}
+    return {
+        key: Held(status, evidence, bool(unwanted)) for key, status, evidence, unwanted in rows
+    }
 
 
 def bodies_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Claim]:
@@ -231,15 +293,23 @@ def claims_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]
     return [row[0] for row in rows]
 
 
-def add_trials(db: sqlite3.Connection, trials: Sequence[Trial]) -> set[str]:
+def add_trials(db: sqlite3.Connection, lesson: Lesson) -> set[str]:
     """Add a lesson's children to the lift sums; ids of the heuristics concerned.
 
     Children of one designer call share their prompt and are no independent looks, so the unit
     is the call: children with the same shown and withheld heuristics are averaged first.
     """
     calls: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Trial]] = {}
-    for trial in trials:
+    for trial in lesson.trials:
         calls.setdefault((trial.shown, trial.withheld), []).append(trial)
+    place = (lesson.run, lesson.generation)
+    db.executemany(
+        "INSERT OR IGNORE INTO trial VALUES (?,?,?,?,?,?,?)",
+        [
+            (t.arch, *place, json.dumps(t.shown), json.dumps(t.withheld), t.valid, t.gain)
+            for t in lesson.trials
+        ],
+    )
     touched: set[str] = set()
     for (shown, withheld), children in calls.items():
         gain = float(np.mean([child.gain for child in children]))

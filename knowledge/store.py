@@ -16,9 +16,9 @@ from llm_nas.errors import RequestError, StoreError
 from llm_nas.knowledge import projection
 from llm_nas.knowledge.eventlog import Event, EventLog
 from llm_nas.knowledge.index import Entry, Index
-from llm_nas.knowledge.learning import LESSON, Learner, World, replay
-from llm_nas.knowledge.projection import RunPlace
+from llm_nas.knowledge.learning import LESSON, Learner, Taken, replay
 from llm_nas.knowledge.ranking import Asker, Candidate, candidates, choose
+from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson, Partition, SearchSpace
 
 _MEANING = 200
@@ -128,10 +128,9 @@ class HeuristicStore:
             seq = self._log.append("lesson", "", LESSON.dump_json(lesson).decode(), uid=uid)
             if seq is None:
                 return ()
-            before = db.execute("SELECT max(rowid) FROM claim").fetchone()[0] or 0
-            changed = self._learner.reassess(self._learner.lesson(lesson, seq))
-            new = [r[0] for r in db.execute("SELECT id FROM claim WHERE rowid > ?", (before,))]
-            return projection.heuristics(db, list(dict.fromkeys(new + changed)))
+            taken = self._learner.lesson(lesson, seq)
+            changed = self._learner.reassess([taken])
+            return projection.heuristics(db, list(dict.fromkeys([*taken.new, *changed])))
 
     def retrieve(
         self,
@@ -255,17 +254,15 @@ class HeuristicStore:
         return self._take(list(other._log.events(kinds=("lesson",))))
 
     def _take(self, events: Iterable[Event]) -> int:
-        taken = 0
-        places: set[RunPlace] = set()
+        taken: list[Taken] = []
         with self._lock, self._log.writing():
             for event in events:
                 seq = self._log.append(event.kind, event.subject, event.body, uid=event.uid)
                 if seq is not None:
-                    places |= self._learner.lesson(LESSON.validate_json(event.body), seq)
-                    taken += 1
-            if places:
-                self._learner.reassess(places)
-        return taken
+                    taken.append(self._learner.lesson(LESSON.validate_json(event.body), seq))
+            if taken:
+                self._learner.reassess(taken)
+        return len(taken)
 
     def rebuild(self) -> int:
         """Make tables and index again from the log; the number of claims."""

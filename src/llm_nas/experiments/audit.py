@@ -14,8 +14,8 @@ from llm_nas.domain import FloatArray, Frozen
 from llm_nas.evaluation.truth import TruthContext
 from llm_nas.experiments.setting import truth_context
 from llm_nas.knowledge.evidence import LEAST_ERROR_PCT
-from llm_nas.knowledge.learning import World
 from llm_nas.knowledge.store import HeuristicStore, default_world
+from llm_nas.knowledge.world import World
 
 WORST = 10
 """Mistakes an audit lists."""
