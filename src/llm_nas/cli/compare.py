@@ -10,7 +10,7 @@ from llm_nas.errors import RequestError
 ALL_METHODS = (
     "offline,random,niche-random,nsga2,niche-nsga2,regularized-evolution,local-search,best-of-n"
 )
-WIDTH = 112
+WIDTH = 122
 """Columns the table needs; a narrower output wraps lines, not words."""
 
 

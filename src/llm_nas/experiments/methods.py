@@ -4,20 +4,23 @@ Controls ask through a recorder in front of the project's budgeted evaluator, so
 can see an accuracy that it did not pay for. The system itself runs its own graph.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from llm_nas.agents.chat_options import OFFLINE
-from llm_nas.domain import FloatArray, IntArray, SearchRequest
+from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls import CONTROLS, make_control
 from llm_nas.experiments.setting import Setting
+from llm_nas.experiments.system import run_system
+from llm_nas.experiments.variants import VARIANTS, Variant
 from llm_nas.ports import Evaluator, SearchSpace
 from llm_nas.tools.measure import BudgetedEvaluator
+
+BEST_OF_N = "best-of-n"
+WHOLE = Variant("the whole system")
 
 Method: TypeAlias = Callable[[Setting, int], list[int]]
 """Benchmark indices of up to `budget` evaluated cells, in the order they were asked about."""
@@ -78,66 +81,42 @@ def control_method(name: str) -> Method:
     return run
 
 
-def system_method(model: str, generations: int) -> Method:
-    """The system itself, from request to report, in a folder of its own and with no memory."""
+def system_method(model: str, generations: int, variant: Variant = WHOLE) -> Method:
+    """The system itself, from request to report, in a folder of its own."""
 
     def run(setting: Setting, budget: int) -> list[int]:
-        from llm_nas.graph.context import Inputs
-        from llm_nas.graph.search import search
-
-        with tempfile.TemporaryDirectory(prefix="llm-nas-compare-") as folder:
-            request = SearchRequest(
-                dataset=setting.name.dataset,
-                device=setting.name.device,
-                budget=budget,
-                generations=generations,
-                seed=setting.seed,
-                model=model,
-                labels=setting.labels,
-                partition=setting.partition.name,
-                store=Path(folder, "store"),
-                out=Path(folder, "run"),
-                data_dir=setting.data_dir,
-            )
-            inputs = Inputs(benchmark=setting.benchmark, predicted_pct=setting.predicted_pct)
-            search(request, inputs)
-            return measured_cells(Path(folder, "run"), setting)
+        return run_system(setting, budget, model, generations, variant)
 
     return run
-
-
-def measured_cells(run_dir: Path, setting: Setting) -> list[int]:
-    """Benchmark indices of the cells a run measured, in order."""
-    from llm_nas.graph.ledger import Ledger
-    from llm_nas.graph.rundir import CHECKPOINT
-
-    ledger = Ledger(run_dir / CHECKPOINT, [niche.id for niche in setting.partition.niches])
-    try:
-        space = setting.space
-        return [space.index(space.parse(m.arch)) for m in ledger.measured()]
-    finally:
-        ledger.close()
 
 
 def make_method(name: str, generations: int = 10) -> Method:
     """A method by the name the command line gives it.
 
     Args:
-        name: One of `METHODS`, or `model:NAME` for the system with a language model.
+        name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model,
+            or `best-of-n:NAME` for a single generation of it: one prompt a niche, no loop.
         generations: Of the system's own search.
 
     Raises:
         RequestError: For an unknown name.
     """
+    kind, _, model = name.partition(":")
     if name in CONTROLS:
         return control_method(name)
     if name == OFFLINE:
         return system_method(OFFLINE, generations)
-    kind, colon, model = name.partition(":")
-    if kind == "model" and colon and model:
+    if name in VARIANTS:
+        return system_method(OFFLINE, generations, VARIANTS[name])
+    if kind == BEST_OF_N and name != f"{BEST_OF_N}:":
+        return system_method(model or OFFLINE, 1)
+    if kind == "model" and model:
         return system_method(model, generations)
-    raise RequestError(f"--methods: unknown {name!r}; use {', '.join(METHODS)} or model:NAME")
+    raise RequestError(
+        f"--methods: unknown {name!r}; use {', '.join(METHODS)}, best-of-n:MODEL, model:MODEL "
+        f"or an ablation ({', '.join(VARIANTS)})"
+    )
 
 
-METHODS = (OFFLINE, *CONTROLS)
+METHODS = (OFFLINE, *CONTROLS, BEST_OF_N)
 """Names of methods that need no language model."""
