@@ -1,77 +1,103 @@
-"""The accuracy predictor: gradient-boosted trees on zero-cost proxies, trained on a few labels."""
+"""The accuracy predictor: boosted trees and a Gaussian process, trained on few labelled cells."""
 
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
-from llm_nas.ports import Benchmark, SearchSpace
-from llm_nas.tools.estimator import (
-    BaseEstimator,
-    RegressorMixin,
-    check_fitted,
-    checked_features,
-    checked_training_set,
-)
-from llm_nas.tools.predictor_features import Features, FeatureSet, build_features
+from llm_nas.ports import Benchmark, Partition, SearchSpace
+from llm_nas.tools.estimator import normal_scores
+from llm_nas.tools.partition import make_partition
+from llm_nas.tools.predictor_features import FEATURE_SETS, Features, FeatureSet, build_features
+from llm_nas.tools.predictor_gp import GaussianProcess
+from llm_nas.tools.predictor_labels import LABEL_SCHEMES, LabelScheme, draw_labels
+from llm_nas.tools.predictor_trees import ProxyPredictor
 from llm_nas.tools.space import nas_bench_201
 
-MIN_LABELS = 20
+__all__ = [
+    "ModelKind",
+    "PredictorOptions",
+    "ProxyPredictor",
+    "TrainedPredictor",
+    "fit_predictor",
+    "parse_options",
+    "train_predictor",
+]
+
+ModelKind: TypeAlias = Literal["trees", "trees+gp"]
+MODEL_KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
+
+_Word = TypeVar("_Word", bound=str)
 
 
-class ProxyPredictor(RegressorMixin, BaseEstimator):
-    """XGBoost regression with the scikit-learn contract; NaN features stay missing.
+@dataclass(frozen=True, slots=True)
+class PredictorOptions:
+    """How a predictor is made; every field belongs in a report."""
 
-    XGBoost learns at every split which side missing values go to, so nothing is filled in.
-    Equal data, parameters and `random_state` give equal predictions.
-    """
+    features: FeatureSet = "proxies+structure"
+    """`proxies`: the 13 of them and nothing else; `proxies+structure` adds what the paths do."""
+    model: ModelKind = "trees+gp"
+    """`trees`: XGBoost alone; `trees+gp`: the mean of XGBoost and a Gaussian process."""
+    labels_by: LabelScheme = "niches"
+    """How the labelled cells are spread; see `draw_labels`."""
+    twins: bool = True
+    """Whether a missing proxy is taken from the canonical twin; see `proxy_matrix`."""
 
-    def __init__(
-        self,
-        n_estimators: int = 400,
-        learning_rate: float = 0.05,
-        max_depth: int = 6,
-        min_child_weight: float = 1.0,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.8,
-        n_jobs: int = 1,
-        random_state: int = 0,
-    ) -> None:
-        """Store the parameters; they mean what they mean in `xgboost.XGBRegressor`."""
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_child_weight = min_child_weight
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+    def __str__(self) -> str:
+        """One phrase for reports."""
+        twins = "twins' proxies" if self.twins else "published proxies only"
+        return f"{self.model} on {self.features} ({twins}), labels by {self.labels_by}"
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Train on `X` `(n, d)`, NaN allowed, and `y` `(n,)` in %."""
-        from xgboost import XGBRegressor
 
-        features, targets = checked_training_set(self, X, y)
-        self.model_ = XGBRegressor(tree_method="hist", **self.get_params(deep=False))
-        self.model_.fit(features, targets)
-        return self
+def parse_options(
+    features: str, model: str, labels_by: str, twins: bool = True
+) -> PredictorOptions:
+    """Options from a person's words; `RequestError` names the word and what is allowed."""
+    return PredictorOptions(
+        features=_one_of("features", features, FEATURE_SETS),
+        model=_one_of("model", model, MODEL_KINDS),
+        labels_by=_one_of("labels_by", labels_by, LABEL_SCHEMES),
+        twins=twins,
+    )
 
-    def predict(self, X: npt.ArrayLike) -> FloatArray:
-        """Predicted accuracy in %, `(n,)`, from `X` `(n, d)`."""
-        check_fitted(self)
-        predicted: Any = self.model_.predict(checked_features(self, X))
-        return np.asarray(predicted, dtype=np.float64)
 
-    def __sklearn_tags__(self) -> Any:
-        """Missing values are welcome."""
-        tags: Any = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
+def _one_of(name: str, word: str, allowed: tuple[_Word, ...]) -> _Word:
+    for candidate in allowed:
+        if candidate == word:
+            return candidate
+    raise RequestError(f"{name}: unknown '{word}'; use one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Turns normal scores into accuracies by the labelled cells' quantiles, strictly monotone."""
+
+    scores: FloatArray
+    """`(k,)`, increasing."""
+    accuracies_pct: FloatArray
+    """`(k,)`, non-decreasing."""
+
+    def accuracy_pct(self, scores: FloatArray) -> FloatArray:
+        """Accuracies in %, `(n,)`; beyond the labelled range it goes on with the outer slope.
+
+        Ties among labels would make distinct scores equal, so a slope of a millionth of a
+        percent per unit of score is added everywhere.
+        """
+        inside = np.interp(scores, self.scores, self.accuracies_pct)
+        above = np.maximum(scores - self.scores[-1], 0.0) * self._slope(top=True)
+        below = np.minimum(scores - self.scores[0], 0.0) * self._slope(top=False)
+        return np.asarray(inside + above + below + 1e-6 * scores, dtype=np.float64)
+
+    def _slope(self, top: bool) -> float:
+        """Mean slope over the outer tenth of the labels, at least two of them."""
+        k = max(len(self.scores) // 10, 2)
+        part = slice(-k, None) if top else slice(None, k)
+        scores, accuracies = self.scores[part], self.accuracies_pct[part]
+        return float((accuracies[-1] - accuracies[0]) / (scores[-1] - scores[0]))
 
 
 @dataclass(frozen=True)
@@ -79,8 +105,11 @@ class TrainedPredictor:
     """A fitted predictor for one data set of one space."""
 
     model: ProxyPredictor
+    """The trees; they predict normal scores of accuracy."""
+    process: GaussianProcess | None = field(repr=False)
+    calibration: Calibration = field(repr=False)
     features: Features = field(repr=False)
-    feature_set: FeatureSet
+    options: PredictorOptions
     train_indices: IntArray = field(repr=False)
     """`(labels,)`: the cells whose validation accuracy was used, in drawing order."""
     seed: int
@@ -98,8 +127,14 @@ class TrainedPredictor:
         return self.features.proxies_missing
 
     @cached_property
+    def scores(self) -> FloatArray:
+        """Predicted normal scores of all cells, `(size,)`: what ranks them."""
+        trees = self.model.predict(self.features.values)
+        return trees if self.process is None else (trees + self.process.mean) / 2.0
+
+    @cached_property
     def _all(self) -> FloatArray:
-        values = self.model.predict(self.features.values)
+        values = np.clip(self.calibration.accuracy_pct(self.scores), 0.0, 100.0)
         values.flags.writeable = False
         return values
 
@@ -108,46 +143,82 @@ class TrainedPredictor:
         return self._all
 
 
-def draw_labels(size: int, labels: int, seed: int) -> IntArray:
-    """`labels` distinct cell indices, uniform, by seed; smaller draws are prefixes of larger ones.
-
-    Raises:
-        RequestError: fewer than `MIN_LABELS` or more than `size - 100`, which leaves no hold-out.
-    """
-    if not MIN_LABELS <= labels <= size - 100:
-        raise RequestError(f"labels: {labels} is not in {MIN_LABELS}..{size - 100}")
-    return np.random.default_rng(seed).permutation(size)[:labels].astype(np.int64)
-
-
 def train_predictor(
     benchmark: Benchmark,
     dataset: str,
     labels: int = 1000,
     seed: int = 0,
     *,
-    features: FeatureSet = "proxies",
-    twins: bool = True,
+    options: PredictorOptions | None = None,
     space: SearchSpace | None = None,
+    partition: Partition | None = None,
 ) -> TrainedPredictor:
     """Train a predictor on validation accuracies of `labels` cells drawn by `seed`.
+
+    Targets are the normal scores of the labels' ranks: squared error on raw accuracies would
+    spend itself on the few cells that hardly train.
 
     Args:
         benchmark: supplies proxies and validation accuracies.
         dataset: a name of `llm_nas.domain.DATASETS`.
         labels: number of labelled cells; what they cost to train belongs in every report.
         seed: draws the cells and seeds the trees; equal seeds give equal predictions.
-        features: `proxies`, or `proxies+structure` to add operation counts and one-hot edges.
-        twins: see `proxy_matrix`.
+        options: features, model and label scheme; docs/predictor.md argues for the defaults.
         space: NAS-Bench-201 by default.
+        partition: whose niches labels are spread over; S0..S5 by default, whatever the search
+            uses, so that all partitions are compared on one predictor.
 
     Raises:
-        RequestError: an unknown data set or feature set, or too few or too many labels.
+        RequestError: an unknown data set, or too few or too many labels.
     """
     start = time.perf_counter()
+    chosen = options if options is not None else PredictorOptions()
     where = space if space is not None else nas_bench_201()
-    train = draw_labels(where.size, labels, seed)
-    matrix = build_features(benchmark, dataset, where, features, twins)
-    accuracy = benchmark.validation_accuracy_pct(dataset)
-    model = ProxyPredictor(random_state=seed).fit(matrix.values[train], accuracy[train])
-    seconds = time.perf_counter() - start
-    return TrainedPredictor(model, matrix, features, train, seed, seconds)
+    niches = partition if partition is not None else make_partition(where)
+    train = draw_labels(niches, labels, seed, chosen.labels_by)
+    accuracy = benchmark.validation_accuracy_pct(dataset)[train]
+    features = build_features(benchmark, dataset, where, chosen.features, chosen.twins)
+    return fit_predictor(features, train, accuracy, seed, chosen, start)
+
+
+def fit_predictor(
+    features: Features,
+    train: IntArray,
+    accuracy_pct: FloatArray,
+    seed: int,
+    options: PredictorOptions,
+    start: float | None = None,
+) -> TrainedPredictor:
+    """Fit to labels that are at hand.
+
+    Args:
+        features: of all cells.
+        train: `(n,)`, the labelled cells.
+        accuracy_pct: `(n,)`, their validation accuracies in %.
+        seed: of the trees.
+        options: which model to fit.
+        start: `time.perf_counter()` from which training time counts; now by default.
+
+    """
+    begun = start if start is not None else time.perf_counter()
+    targets = normal_scores(accuracy_pct[:, None])[:, 0]
+    trees = ProxyPredictor(random_state=seed).fit(features.values[train], targets)
+    process = None
+    if options.model == "trees+gp":
+        process = GaussianProcess(features.embedding, train, targets)
+    return TrainedPredictor(
+        model=trees,
+        process=process,
+        calibration=_calibration(targets, accuracy_pct),
+        features=features,
+        options=options,
+        train_indices=train,
+        seed=seed,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _calibration(scores: FloatArray, accuracy_pct: FloatArray) -> Calibration:
+    """One knot per distinct score: tied labels share theirs."""
+    distinct, first = np.unique(scores, return_index=True)
+    return Calibration(distinct, accuracy_pct[first])

@@ -31,6 +31,8 @@ class Validation(TypedDict):
     labels: int
     seed: int
     proxies_missing: dict[str, int]
+    predictor: str
+    """Model, features and label scheme in words."""
 
 
 def ranks(predicted: FloatArray, truth: FloatArray) -> Ranks:
@@ -75,4 +77,5 @@ def validate(
         labels=predictor.labels,
         seed=predictor.seed,
         proxies_missing=predictor.proxies_missing,
+        predictor=str(predictor.options),
     )

@@ -6,20 +6,29 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from llm_nas.domain import PROXIES, FloatArray
-from llm_nas.errors import RequestError
 from llm_nas.ports import Benchmark, SearchSpace
+from llm_nas.tools.estimator import normal_scores
+from llm_nas.tools.predictor_paths import Structure, structure_of
 
 FeatureSet: TypeAlias = Literal["proxies", "proxies+structure"]
 FEATURE_SETS: tuple[FeatureSet, ...] = get_args(FeatureSet)
 
+PROXY_WEIGHT = 0.04
+"""Squared inverse length scale shared by the proxies' normal scores (see `Features.embedding`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A feature matrix and what is known about it."""
+    """Feature matrices of all cells and what is known about them; read-only."""
 
     values: FloatArray
-    """`(size, d)`, NaN where a proxy is missing; read-only."""
+    """`(size, d)` for the trees, NaN where a proxy is missing."""
+    embedding: FloatArray
+    """`(size, e)` for the Gaussian process: standardised and weighted, so that Euclidean distance
+    is its notion of likeness. Proxies enter as normal scores; a missing one is at the mean and
+    marked by a column of its own, so it is like other missing ones and neutral otherwise."""
     names: tuple[str, ...]
+    """Names of the columns of `values`."""
     proxies_missing: dict[str, int]
     """Number of cells without a value, for every proxy that lacks some."""
 
@@ -44,34 +53,53 @@ def proxy_matrix(
     return values
 
 
-def structure_matrix(space: SearchSpace) -> tuple[FloatArray, tuple[str, ...]]:
-    """Operation counts and one-hot edges of the canonical twin, `(size, d)`, and their names."""
-    codes = space.codes()[space.canonical_index()]
-    operations = range(len(space.operations))
-    counts = np.stack([np.sum(codes == op, axis=1) for op in operations], axis=1)
-    one_hot = np.eye(len(space.operations))[codes].reshape(len(codes), -1)
-    names = [f"count:{op}" for op in space.operations]
-    names += [f"{edge}={op}" for edge in space.edges for op in space.operations]
-    return np.hstack([counts, one_hot]).astype(np.float64), tuple(names)
-
-
 def build_features(
     benchmark: Benchmark,
     dataset: str,
     space: SearchSpace,
-    features: FeatureSet = "proxies",
+    features: FeatureSet = "proxies+structure",
     twins: bool = True,
 ) -> Features:
-    """The feature matrix of a data set; `RequestError` for an unknown feature set."""
-    if features not in FEATURE_SETS:
-        raise RequestError(f"features: unknown '{features}'; use one of {', '.join(FEATURE_SETS)}")
+    """The features of a data set's cells."""
     proxies = proxy_matrix(benchmark, dataset, space, twins)
     absent = np.isnan(proxies).sum(axis=0)
     missing = {name: int(n) for name, n in zip(PROXIES, absent, strict=True) if n}
-    values: FloatArray = proxies
-    names: tuple[str, ...] = PROXIES
-    if features == "proxies+structure":
-        structure, structure_names = structure_matrix(space)
-        values, names = np.hstack([proxies, structure]), PROXIES + structure_names
+    if features == "proxies":
+        return Features(_locked(proxies), _embed_proxies(proxies), PROXIES, missing)
+    structure = structure_of(space)
+    return Features(
+        values=_locked(np.hstack([proxies, structure.values])),
+        embedding=_locked(np.hstack([_embed_proxies(proxies), _embed(structure)])),
+        names=PROXIES + structure.names,
+        proxies_missing=missing,
+    )
+
+
+def _embed_proxies(proxies: FloatArray) -> FloatArray:
+    scores = normal_scores(proxies[:, np.isfinite(proxies).any(axis=0)])
+    known = np.isfinite(scores)
+    marks = (~known[:, ~known.all(axis=0)]).astype(np.float64)
+    columns = np.hstack([np.where(known, scores, 0.0), marks])
+    return _weighted(columns, PROXY_WEIGHT)
+
+
+def _embed(structure: Structure) -> FloatArray:
+    blocks = [
+        _weighted(structure.values[:, block.start : block.stop], block.weight)
+        for block in structure.blocks
+        if block.weight > 0
+    ]
+    return np.hstack(blocks)
+
+
+def _weighted(columns: FloatArray, weight: float) -> FloatArray:
+    """Standardised columns that together contribute `weight` x their mean squared distance."""
+    spread = columns.std(axis=0)
+    kept = columns[:, spread > 0]
+    standard = (kept - kept.mean(axis=0)) / kept.std(axis=0)
+    return np.asarray(np.sqrt(weight / kept.shape[1]) * standard, dtype=np.float64)
+
+
+def _locked(values: FloatArray) -> FloatArray:
     values.flags.writeable = False
-    return Features(values, names, missing)
+    return values

@@ -134,8 +134,14 @@ def _fit(
 def kendall(predicted: FloatArray, published: FloatArray) -> float:
     """Kendall's tau-b over cells known on both sides; values equal to 6 digits are ties."""
     known = np.isfinite(predicted) & np.isfinite(published)
-    rounded = [np.array([float(f"{v:.6g}") for v in a[known]]) for a in (predicted, published)]
-    return kendall_tau(rounded[0], rounded[1])
+    return kendall_tau(_rounded(predicted[known]), _rounded(published[known]))
+
+
+def _rounded(values: FloatArray, digits: int = 6) -> FloatArray:
+    """Values to `digits` significant digits: the tables differ by less where costs are equal."""
+    magnitude = np.floor(np.log10(np.abs(np.where(values == 0, 1.0, values))))
+    scale = np.asarray(10.0 ** (digits - 1 - magnitude), dtype=np.float64)
+    return np.asarray(np.rint(values * scale) / scale, dtype=np.float64)
 
 
 def build_pack(benchmark: Benchmark, path: Path, recipe: Recipe = Recipe()) -> dict[str, Any]:

@@ -26,18 +26,25 @@ def validate(
     labels: Annotated[int, typer.Option(help="Number of labelled cells.")] = 1000,
     seed: Annotated[int, typer.Option(help="Draws the labelled cells.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Directory of tables.")] = None,
+    features: Annotated[
+        str, typer.Option(help="proxies, or proxies+structure.")
+    ] = "proxies+structure",
+    model: Annotated[str, typer.Option(help="trees, or trees+gp.")] = "trees+gp",
+    labels_by: Annotated[str, typer.Option(help="uniform, niches or balanced.")] = "niches",
+    twins: Annotated[bool, typer.Option(help="Take missing proxies from the twin.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Print rank correlations with test accuracy on cells the predictor has not seen."""
     from llm_nas.evaluation.truth import open_context
     from llm_nas.tools.data import open_benchmark
     from llm_nas.tools.partition import make_partition
-    from llm_nas.tools.predictor import train_predictor
+    from llm_nas.tools.predictor import parse_options, train_predictor
     from llm_nas.tools.predictor_check import validate as check
     from llm_nas.tools.space import nas_bench_201
 
     benchmark = open_benchmark(data_dir)
-    trained = train_predictor(benchmark, dataset, labels, seed)
+    options = parse_options(features, model, labels_by, twins)
+    trained = train_predictor(benchmark, dataset, labels, seed, options=options)
     latency_ms = benchmark.latency_ms(dataset, benchmark.devices()[0])
     truth = open_context(benchmark, dataset, latency_ms).test_accuracy_pct
     result = check(trained, truth, make_partition(nas_bench_201()))
@@ -59,5 +66,5 @@ def _table(result: "Validation", title: str) -> "Table":
         shown = ["-" if value is None else f"{value:.3f}" for value in figures]
         table.add_row(name, *shown, str(row["cells"]))
     missing = ", ".join(f"{k} ({n})" for k, n in result["proxies_missing"].items())
-    table.caption = f"proxies missing (cells): {missing or 'none'}"
+    table.caption = f"{result['predictor']}\nproxies missing (cells): {missing or 'none'}"
     return table

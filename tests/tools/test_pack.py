@@ -1,0 +1,163 @@
+"""The embedded pack: what it holds, how faithful it is, and how it is built."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm_nas.domain import DATASETS, DEVICES, PROXIES
+from llm_nas.errors import DataError, RequestError
+from llm_nas.tools.data import surrogate
+from llm_nas.tools.data.build_pack import MAX_BYTES, Recipe, build_pack, curves, kendall, train
+from llm_nas.tools.data.build_pack import Group as Quantities
+from llm_nas.tools.data.convert import write_atomically
+from llm_nas.tools.data.pack import PACK_PATH, PackBenchmark
+from llm_nas.tools.data.tables import ENERGY_DEVICES, TableBenchmark
+from llm_nas.tools.estimator import normal_scores
+from llm_nas.tools.space import nas_bench_201
+
+SPACE = nas_bench_201()
+
+
+class TestContent:
+    """Every quantity, missing where the published tables lack it."""
+
+    def test_every_quantity_has_its_shape_and_range(self) -> None:
+        pack = PackBenchmark()
+        for dataset in DATASETS:
+            accuracies = (
+                pack.validation_accuracy_pct(dataset),
+                pack.truth(dataset).test_accuracy_pct(),
+            )
+            for accuracy in accuracies:
+                assert accuracy.shape == (SPACE.size,)
+                assert accuracy.min() >= 0
+                assert accuracy.max() <= 100
+            for device in DEVICES:
+                latency = pack.latency_ms(dataset, device)
+                assert int(np.isnan(latency).sum()) == (4699 if device == "edgetpu" else 0)
+                assert np.nanmin(latency) > 0
+            for device in ENERGY_DEVICES:
+                assert pack.energy_mj(dataset, device).min() > 0
+            assert pack.proxies(dataset).shape == (SPACE.size, len(PROXIES))
+
+    def test_proxies_are_missing_as_published(self) -> None:
+        missing = np.isnan(PackBenchmark().proxies("cifar10")).sum(axis=0)
+        by_name = dict(zip(PROXIES, missing.tolist(), strict=True))
+        assert (by_name["flops"], by_name["params"], by_name["zen"]) == (0, 0, 341)
+        assert {by_name[p] for p in PROXIES if p not in ("flops", "params", "zen")} == {6180}
+        assert np.isnan(PackBenchmark().proxies("cifar100")).all(axis=0).sum() == 10
+
+    def test_disconnected_cells_are_at_chance(self) -> None:
+        dead = ~surrogate.connected(SPACE.codes())
+        assert int(dead.sum()) == 341
+        assert set(PackBenchmark().validation_accuracy_pct("cifar100")[dead].tolist()) == {1.0}
+
+    def test_it_says_that_it_is_a_model(self) -> None:
+        assert PackBenchmark().source.startswith("surrogate tables (embedded pack v")
+
+    def test_it_is_small_and_loads_quickly(self) -> None:
+        assert PACK_PATH.stat().st_size <= MAX_BYTES
+        start = time.perf_counter()
+        PackBenchmark().latency_ms("cifar10", "edgegpu")
+        assert time.perf_counter() - start < 2.0  # 0.1 s on an idle core
+
+    def test_unknown_names(self) -> None:
+        with pytest.raises(RequestError, match="dataset: unknown"):
+            PackBenchmark().validation_accuracy_pct("svhn")
+        with pytest.raises(RequestError, match="device: unknown"):
+            PackBenchmark().latency_ms("cifar10", "abacus")
+
+    def test_a_damaged_or_foreign_pack(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="no such file"):
+            PackBenchmark(tmp_path / "absent.npz")
+        other = write_atomically(tmp_path / "v0.npz", {"version": np.array(0)})
+        with pytest.raises(DataError, match="pack version 0"):
+            PackBenchmark(other)
+
+
+class TestParts:
+    """The models themselves, on answers known beforehand."""
+
+    def test_roofline_recovers_two_lines(self) -> None:
+        design = surrogate.counts(SPACE.codes())
+        lines = np.array([[1.0, 2.0, 0.5, 0.1], [0.2, 4.0, 0.1, 0.0]])
+        cost = surrogate.roofline(design, lines)
+        found = surrogate.fit_roofline(design, cost)
+        np.testing.assert_allclose(surrogate.roofline(design, found), cost)
+
+    def test_a_single_line_is_fitted_twice(self) -> None:
+        design = surrogate.counts(SPACE.codes())
+        found = surrogate.fit_roofline(design, design @ np.array([1.0, 2.0, 3.0, 4.0]))
+        np.testing.assert_allclose(found, [[1, 2, 3, 4]] * 2)
+
+    def test_silu(self) -> None:
+        x = np.array([-200.0, 0.0, 200.0], dtype=np.float32)
+        np.testing.assert_allclose(surrogate.silu(x), [0, 0, 200], atol=1e-6)
+
+    def test_curves_are_quantiles(self) -> None:
+        values = np.arange(101.0)[:, None]
+        np.testing.assert_allclose(
+            curves(values, np.array([-9.0, 0.0, 9.0])), [[0, 50, 100]], atol=1e-9
+        )
+
+    def test_kendall_ignores_noise_in_the_last_digits(self) -> None:
+        exact = np.array([1.0, 1.0, 2.0, np.nan])
+        assert kendall(exact, exact + np.array([0, 1e-12, 0, 0])) == pytest.approx(1.0)
+
+    def test_normal_scores_share_ties_and_keep_nan(self) -> None:
+        scores = normal_scores(np.array([[3.0], [1.0], [np.nan], [1.0]]))[:, 0]
+        assert scores[1] == scores[3] < scores[0]
+        assert np.isnan(scores[2])
+
+    def test_training_learns_and_repeats_itself(self) -> None:
+        threes = (SPACE.codes() == 2).sum(axis=1).astype(np.float64)
+        group = Quantities("made", ("threes",), threes[:, None])
+        rows = np.zeros(SPACE.size, dtype=np.bool_)
+        rows[:2048] = True
+        recipe = Recipe(width=16, epochs=15)
+        first, second = (train(group, rows, recipe) for _ in range(2))
+        predicted = first.predict(surrogate.inputs())["threes"]
+        assert kendall(predicted, threes) > 0.8
+        np.testing.assert_array_equal(predicted, second.predict(surrogate.inputs())["threes"])
+        restored = surrogate.network_from(first.arrays("made"), "made")
+        np.testing.assert_allclose(
+            restored.predict(surrogate.inputs())["threes"], predicted, rtol=1e-5
+        )
+
+
+class TestAgainstPublishedTables:
+    """Fidelity, and the command that builds the pack."""
+
+    def test_the_fidelity_beside_the_pack_is_true(self, tables: Path) -> None:
+        pack, published = PackBenchmark(), TableBenchmark(tables)
+        stated = json.loads(PACK_PATH.with_suffix(".json").read_text())["kendall_tau"]
+        for dataset in ("cifar10", "ImageNet16-120"):
+            measured = {
+                f"test {dataset}": kendall(
+                    pack.truth(dataset).test_accuracy_pct(),
+                    published.truth(dataset).test_accuracy_pct(),
+                ),
+                f"fpga_latency {dataset}": kendall(
+                    pack.latency_ms(dataset, "fpga"), published.latency_ms(dataset, "fpga")
+                ),
+            }
+            for name, tau in measured.items():
+                assert stated[name]["fitted"] == pytest.approx(tau, abs=2e-4)
+            assert measured[f"test {dataset}"] > 0.93
+            assert measured[f"fpga_latency {dataset}"] > 0.9999
+
+    def test_building_writes_pack_and_fidelity(self, tables: Path, tmp_path: Path) -> None:
+        path = tmp_path / "small.npz"
+        fidelity = build_pack(TableBenchmark(tables), path, Recipe(width=16, epochs=1))
+        assert sorted(p.name for p in tmp_path.glob("small*")) == ["small.json", "small.npz"]
+        assert json.loads(path.with_suffix(".json").read_text()) == fidelity
+        taus = fidelity["kendall_tau"]
+        assert taus["eyeriss_latency cifar10"] == {"fitted": 1.0, "held_out": None}
+        assert taus["test cifar10"]["fitted"] > 0.5
+
+    def test_a_pack_is_no_teacher(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="built from published tables"):
+            build_pack(PackBenchmark(), tmp_path / "x.npz")

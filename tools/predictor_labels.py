@@ -1,0 +1,77 @@
+"""Which cells are labelled: uniformly, or spread over complexity niches."""
+
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from llm_nas.domain import IntArray
+from llm_nas.errors import RequestError
+from llm_nas.ports import Partition
+
+LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced"]
+LABEL_SCHEMES: tuple[LabelScheme, ...] = get_args(LabelScheme)
+
+MIN_LABELS = 20
+HELD_BACK = 100
+"""Cells that always stay unlabelled, so that a hold-out sample exists."""
+
+_FULL_SPREAD = 1000
+"""Number of labels from which niches are labelled in proportion to the root of their size."""
+
+
+def draw_labels(
+    partition: Partition, labels: int, seed: int, by: LabelScheme = "niches"
+) -> IntArray:
+    """`labels` distinct cell indices, by seed, in drawing order.
+
+    Args:
+        partition: its niches are what `niches` and `balanced` spread labels over.
+        labels: how many.
+        seed: equal seeds draw equal cells.
+        by: `uniform` draws from all cells alike. `niches` labels a niche in proportion to
+            size^(1 - s/2), where s grows from 0 to 1 with the number of labels up to 1,000: with
+            few labels the overall ranking needs large niches, with many the small niches at both
+            ends of the Pareto front can have more than their share. `balanced` labels all niches
+            equally. docs/predictor.md compares them.
+
+    Raises:
+        RequestError: fewer than `MIN_LABELS` or more than `size - HELD_BACK` labels.
+    """
+    groups = partition.labels()
+    most = len(groups) - HELD_BACK
+    if not MIN_LABELS <= labels <= most:
+        raise RequestError(f"labels: {labels} is not in {MIN_LABELS}..{most}")
+    rng = np.random.default_rng(seed)
+    if by == "uniform":
+        return rng.permutation(len(groups))[:labels].astype(np.int64)
+    spread = min(labels / _FULL_SPREAD, 1.0) if by == "niches" else 2.0
+    sizes = np.bincount(groups)
+    shares = quotas(sizes, labels, 1.0 - spread / 2.0)
+    drawn = [
+        rng.permutation(np.flatnonzero(groups == group))[:share]
+        for group, share in enumerate(shares.tolist())
+    ]
+    return rng.permutation(np.concatenate(drawn)).astype(np.int64)
+
+
+def quotas(sizes: IntArray, total: int, exponent: float) -> IntArray:
+    """How many of `total` go to each group, in proportion to size^exponent, none above its size.
+
+    What a full group cannot take goes to the others; remainders go to the largest fractions.
+    """
+    filled = np.zeros(len(sizes), dtype=np.float64)
+    open_groups = np.ones(len(sizes), dtype=np.bool_)
+    while open_groups.any():
+        weights = np.where(open_groups, sizes.astype(np.float64) ** exponent, 0.0)
+        filled = np.where(
+            open_groups, (total - filled[~open_groups].sum()) * weights / weights.sum(), filled
+        )
+        over = open_groups & (filled > sizes)
+        if not over.any():
+            break
+        filled[over] = sizes[over]
+        open_groups &= ~over
+    whole = np.floor(filled).astype(np.int64)
+    rest = total - int(whole.sum())
+    whole[np.argsort(whole - filled, kind="stable")[:rest]] += 1
+    return whole
