@@ -15,7 +15,7 @@ from llm_nas.claims import Evidence, Status
 from llm_nas.domain import FloatArray
 from llm_nas.knowledge.contradictions import Disagreement
 
-FALSE_SHARE = 0.05
+FALSE_SHARE = 0.1
 """Share of supported claims allowed to be false discoveries."""
 STAY_P = 0.1
 """A supported claim is contested once its p-value rises above this."""

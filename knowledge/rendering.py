@@ -1,5 +1,6 @@
 """Heuristics for people: tables and stories in the terminal."""
 
+import json
 from collections.abc import Sequence
 from typing import get_args
 
@@ -8,6 +9,9 @@ from rich.text import Text
 
 from llm_nas.claims import Heuristic, Status
 from llm_nas.errors import RequestError
+from llm_nas.knowledge.eventlog import Event
+from llm_nas.knowledge.explain import Explanation, Seen
+from llm_nas.knowledge.playbook import plain
 
 _COLOURS = {
     "trusted": "bold green",
@@ -54,3 +58,58 @@ def effect_words(heuristic: Heuristic) -> str:
         return "untested"
     unit = heuristic.claim.effect.unit
     return f"{evidence.mean_effect:+.3g} [{evidence.low:+.3g}, {evidence.high:+.3g}] {unit}"
+
+
+def sheet(heuristic: Heuristic) -> Text:
+    """Everything about one heuristic."""
+    evidence, claim = heuristic.evidence, heuristic.claim
+    lines = [
+        f"{heuristic.id}  {claim.statement}",
+        f"status   {heuristic.status}{' (benched)' if heuristic.benched else ''}",
+        f"origin   {plain(claim.origin.source)}, generation {claim.origin.generation}",
+        f"effect   {effect_words(heuristic)} (90 % interval), {evidence.method}",
+        f"votes    {evidence.n_for} for, {evidence.n_against} against",
+        f"cells    {evidence.cells} in {evidence.runs} runs: {', '.join(evidence.contexts)}",
+    ]
+    if evidence.typical_error_pct is not None:
+        lines.append(f"         at an error of {evidence.typical_error_pct:.3g} %")
+    if heuristic.lift is not None:
+        low, high = heuristic.lift_low or 0.0, heuristic.lift_high or 0.0
+        calls = heuristic.lift_calls
+        lines.append(f"lift     {heuristic.lift:+.4f} [{low:+.4f}, {high:+.4f}], {calls} calls")
+    if claim.wording:
+        lines.append(f'wording  "{plain(claim.wording)}"')
+    lines += [f"against  {arch}" for arch in evidence.counter_examples]
+    lines += [f"conflict {other}" for other in heuristic.conflicts]
+    return Text("\n".join(lines))
+
+
+def steps(events: Sequence[Event]) -> Text:
+    """One line per step of a claim."""
+    lines: list[str] = []
+    for event in events:
+        body = json.loads(event.body)
+        change = f" {body['from']} -> {body['to']}" if "to" in body else ""
+        lines.append(f"{event.ts}  {event.kind}{change}: {plain(str(body.get('reason', '')))}")
+    return Text("\n".join(lines))
+
+
+def story(found: Explanation) -> Text:
+    """A cell's story, with the ids of what it rests on."""
+    lines = [found.arch, "measured" if found.measured else "never measured"]
+    lines += [f"  {_seen(seen)}" for seen in found.measured]
+    for child in found.proposed:
+        shown = ", ".join(key[:8] for key in child.shown) or "no heuristic"
+        worth = f"gain {child.gain:.4f}" if child.valid else "rejected"
+        lines.append(f"  proposed in {child.run}, generation {child.generation}: {worth}; {shown}")
+    lines.append("claims it meets" if found.claims else "meets no supported claim")
+    lines += [f"  [{h.id[:8]}] {h.claim.statement}: {effect_words(h)}" for h in found.claims]
+    if found.neighbours:
+        lines.append("measured one edge away")
+        lines += [f"  {seen.arch}: {_seen(seen)}" for seen in found.neighbours]
+    return Text("\n".join(lines))
+
+
+def _seen(seen: Seen) -> str:
+    where = f"{seen.dataset}/{seen.device}, run {seen.run}, generation {seen.generation}"
+    return f"{seen.predicted_accuracy_pct:.2f} %, {seen.latency_ms:.3g} ms ({where})"

@@ -4,6 +4,7 @@ One folder holds the event log with its derived tables (SQLite) and the semantic
 `learn` and text-free `retrieve` never touch Chroma.
 """
 
+import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,10 +14,12 @@ from typing import Self
 
 from llm_nas.claims import Claim, Heuristic, Status
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.knowledge import projection
+from llm_nas.knowledge import playbook, projection
 from llm_nas.knowledge.eventlog import Event, EventLog
+from llm_nas.knowledge.explain import Explanation, explain
 from llm_nas.knowledge.index import Entry, Index
 from llm_nas.knowledge.learning import LESSON, Learner, Taken, replay
+from llm_nas.knowledge.playbook import ImportReport, Refusal
 from llm_nas.knowledge.ranking import Asker, Candidate, candidates, choose
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson, Partition, SearchSpace
@@ -230,7 +233,9 @@ class HeuristicStore:
         if not (4 <= len(key) <= _ID_LENGTH and set(key) <= set("0123456789abcdef")):
             raise RequestError(f"heuristic {key[:40]!r}: expected an id of 4 to 16 hex digits")
         rows = self._log.db.execute(
-            "SELECT id FROM claim WHERE id >= ? AND id < ? LIMIT 2", (key, key + "g")
+            "SELECT id FROM claim WHERE id >= ? AND id < ? UNION "
+            "SELECT claim FROM alias WHERE alias >= ? AND alias < ? LIMIT 2",
+            (key, key + "g", key, key + "g"),
         ).fetchall()
         if not rows:
             raise RequestError(f"heuristic {key}: none in store {self.folder}")
@@ -251,18 +256,77 @@ class HeuristicStore:
         if not isinstance(other, HeuristicStore):
             with HeuristicStore.open(other, readonly=True) as opened:
                 return self.merge(opened)
-        return self._take(list(other._log.events(kinds=("lesson",))))
+        return self._take(list(other._log.events(kinds=("lesson", "claim"))))
 
     def _take(self, events: Iterable[Event]) -> int:
         taken: list[Taken] = []
+        claims: list[Taken] = []
         with self._lock, self._log.writing():
             for event in events:
+                if event.kind == "claim":
+                    body = json.loads(event.body)
+                    key, fresh = self._add(Claim.model_validate(body["claim"]), body["reason"])
+                    claims.append(Taken(new=(key,) if fresh else ()))
+                    continue
                 seq = self._log.append(event.kind, event.subject, event.body, uid=event.uid)
                 if seq is not None:
                     taken.append(self._learner.lesson(LESSON.validate_json(event.body), seq))
-            if taken:
-                self._learner.reassess(taken)
+            if taken or claims:
+                self._learner.reassess([*taken, *claims])
         return len(taken)
+
+    def explain(self, arch: str) -> Explanation:
+        """A cell's story: measurements, proposals, claims it meets, measured neighbours.
+
+        Raises:
+            RequestError: For a string that is no cell of the space.
+        """
+        with self._lock, self._log.guarded():
+            return explain(self._log.db, self._world, arch)
+
+    def export(self, path: Path | str, *, status: Status | None = None) -> int:
+        """Write a playbook of all claims, or those of one status; how many."""
+        found = self.list(status=status, limit=playbook.MOST_CLAIMS)
+        playbook.write(Path(path), found)
+        return len(found)
+
+    def import_(self, path: Path | str) -> ImportReport:
+        """Take in the claims of a playbook as proposals, to be tested on this store's cells.
+
+        What its file says of their evidence is ignored. Claims that do not fit are refused one
+        by one, the others are taken in together.
+        """
+        source = Path(path)
+        claims: list[Claim] = []
+        refused: list[Refusal] = []
+        for position, raw in enumerate(playbook.read(source)):
+            try:
+                claims.append(playbook.checked(raw, self._world))
+            except RequestError as error:
+                refused.append(Refusal(position=position, reason=str(error)))
+        added: list[str] = []
+        known: list[str] = []
+        with self._lock, self._log.writing() as db:
+            for claim in claims:
+                key, fresh = self._add(claim, f"imported from {playbook.plain(source.name)}")
+                (added if fresh else known).append(key)
+            self._learner.reassess([Taken(new=tuple(added))])
+            against = projection.opposed(db, added)
+        return ImportReport(
+            added=tuple(added),
+            known=tuple(known),
+            refused=tuple(refused),
+            conflicts=tuple((key, other) for key in added for other in against.get(key, ())),
+        )
+
+    def _add(self, claim: Claim, reason: str) -> tuple[str, bool]:
+        """Log a claim from outside any lesson, unless it is known; inside a transaction."""
+        known = projection.resolve_alias(self._log.db, claim.key)
+        if known is not None:
+            return known, False
+        body = json.dumps({"claim": claim.model_dump(mode="json"), "reason": reason})
+        seq = self._log.append("claim", claim.key, body, uid=f"claim:{claim.key}")
+        return self._learner.claim(claim, reason, seq or 0)
 
     def rebuild(self) -> int:
         """Make tables and index again from the log; the number of claims."""

@@ -75,3 +75,146 @@ def ask(
     """Find the claims that answer a question, with their evidence."""
     with _store(store) as opened:
         _print(opened.ask(text, dataset=dataset, device=device, niche=niche, k=k), as_json)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="Id, or its first digits.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one claim with its evidence, conflicts and lift."""
+    from llm_nas.knowledge.rendering import sheet
+
+    with _store(store) as opened:
+        found = opened.show(key)
+    if as_json:
+        print_json(found.model_dump(mode="json") | {"statement": found.claim.statement})
+    else:
+        out.print(sheet(found))
+
+
+@app.command()
+def history(
+    key: Annotated[str, typer.Argument(help="Id, or its first digits.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell every step of a claim, oldest first, with its reason."""
+    from llm_nas.knowledge.rendering import steps
+
+    with _store(store) as opened:
+        events = opened.history(key)
+    if as_json:
+        print_json([{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in events])
+    else:
+        out.print(steps(events))
+
+
+@app.command()
+def explain(
+    arch: Annotated[str, typer.Argument(help="A cell as an architecture string.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a cell: measurements, proposals, claims it meets, measured neighbours."""
+    from llm_nas.knowledge.rendering import story
+
+    with _store(store) as opened:
+        found = opened.explain(arch)
+    if as_json:
+        print_json(found)
+    else:
+        out.print(story(found))
+
+
+@app.command("export")
+def export_(
+    path: Annotated[Path, typer.Argument(help="Playbook file to write.")],
+    store: StoreOption = None,
+    status: Annotated[str | None, typer.Option(help="Only claims of this status.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write claims as a playbook."""
+    from llm_nas.knowledge.rendering import status_named
+
+    with _store(store) as opened:
+        count = opened.export(path, status=status_named(status))
+    if as_json:
+        print_json({"claims": count, "path": str(path)})
+    else:
+        out.print(f"{count} claims written to {path}", markup=False)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="Playbook file to read.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in a playbook's claims as proposals, tested on this store's own cells."""
+    with _store(store, readonly=False) as opened:
+        report = opened.import_(path)
+    if as_json:
+        print_json(report)
+        return
+    out.print(
+        f"{len(report.added)} added, {len(report.known)} known, {len(report.refused)} refused, "
+        f"{len(report.conflicts)} conflicts"
+    )
+    for refusal in report.refused:
+        out.print(f"  claim {refusal.position}: {refusal.reason}", markup=False)
+    for one, other in report.conflicts:
+        out.print(f"  {one} says the opposite of {other}", markup=False)
+
+
+@app.command()
+def merge(
+    other: Annotated[Path, typer.Argument(help="Folder of the store to take in.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in another store's lessons; evidence is computed anew."""
+    with _store(store, readonly=False) as opened:
+        lessons = opened.merge(other)
+    if as_json:
+        print_json({"lessons": lessons})
+    else:
+        out.print(f"{lessons} new lessons taken in")
+
+
+@app.command()
+def rebuild(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Make tables and index again from the event log."""
+    with _store(store, readonly=False) as opened:
+        claims = opened.rebuild()
+    if as_json:
+        print_json({"claims": claims})
+    else:
+        out.print(f"rebuilt: {claims} claims")
+
+
+@app.command()
+def audit(
+    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or ImageNet16-120.")],
+    device: Annotated[str, typer.Option(help="A device, or NAME=FILE.csv.")],
+    store: StoreOption = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of benchmark tables.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check supported claims against the whole table."""
+    from llm_nas.experiments import audit as audits
+
+    with _store(store) as opened:
+        report = audits.audit(opened, dataset, device, data_dir)
+    if as_json:
+        print_json(report)
+        return
+    sign, covered = report.sign_precision, report.interval_coverage
+    words = "" if sign is None or covered is None else f"; sign {sign:.3f}, coverage {covered:.3f}"
+    out.print(f"{report.claims} supported claims{words} ({report.data_source})", markup=False)
+    for m in report.worst:
+        numbers = f"true {m.true_effect:+.3g}, claimed {m.mean_effect:+.3g}"
+        out.print(
+            f"  {m.id[:8]} {m.statement}: {numbers} [{m.low:+.3g}, {m.high:+.3g}]", markup=False
+        )

@@ -1,0 +1,163 @@
+"""Playbooks: claims as a file to share. What comes in is data, and nobody's word is taken.
+
+An imported claim starts as 'proposed' whatever its file says of it: evidence comes from this
+store's own cells. Conditions are parsed into the typed form or refused; nothing is evaluated.
+Sizes, depths, names and characters are checked before anything is written.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from llm_nas.claims import AllOf, AnyOf, Claim, Condition, Heuristic, Not, OpAt, OpCount, OpOnPath
+from llm_nas.domain import DATASETS, Frozen
+from llm_nas.errors import RequestError, StoreError
+from llm_nas.knowledge.world import World
+
+FORMAT = "llm-nas playbook"
+VERSION = 1
+MOST_BYTES = 20_000_000
+MOST_CLAIMS = 20_000
+MOST_DEPTH = 4
+"""Nesting of and/or/not in an imported condition."""
+MOST_LEAVES = 16
+_DEVICE_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+
+
+class _Envelope(Frozen):
+    """What every playbook file has."""
+
+    format: Literal["llm-nas playbook"]
+    version: Literal[1]
+    claims: Annotated[tuple[Any, ...], Field(max_length=MOST_CLAIMS)]
+
+
+class Refusal(Frozen):
+    """A claim that was not taken in, by its position in the file, and why."""
+
+    position: int
+    reason: str
+
+
+class ImportReport(Frozen):
+    """What an import did."""
+
+    added: tuple[str, ...]
+    known: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    conflicts: tuple[tuple[str, str], ...]
+    """Imported claim and the claim here that says the opposite."""
+
+
+def document(heuristics: Sequence[Heuristic]) -> dict[str, Any]:
+    """A playbook of heuristics; their evidence goes along for people to read."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "claims": [
+            h.model_dump(mode="json", exclude={"why"}) | {"statement": h.claim.statement}
+            for h in heuristics
+        ],
+    }
+
+
+def write(path: Path, heuristics: Sequence[Heuristic]) -> None:
+    """Write a playbook whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_text(json.dumps(document(heuristics), indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(f"playbook {path}: cannot be written ({error.strerror})") from error
+
+
+def read(path: Path) -> list[Any]:
+    """The raw claims of a playbook file, unchecked.
+
+    Raises:
+        RequestError: It is no playbook, too large, or of a newer version.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise RequestError(f"playbook {path}: larger than {MOST_BYTES:,} bytes")
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"playbook {path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"playbook {path}: not valid JSON") from error
+    try:
+        envelope = _Envelope.model_validate(body)
+    except ValidationError as error:
+        raise RequestError(
+            f"playbook {path}: no playbook of version {VERSION} with at most {MOST_CLAIMS} claims"
+        ) from error
+    return list(envelope.claims)
+
+
+def checked(raw: Any, world: World) -> Claim:
+    """A claim from outside, made safe.
+
+    Raises:
+        RequestError: It does not fit the typed form, the space or the limits; says why.
+    """
+    try:
+        text = json.dumps(raw["claim"] if isinstance(raw, dict) and "claim" in raw else raw)
+        claim = Claim.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"][:6])
+        raise RequestError(f"{place}: {first['msg'][:120]}") from error
+    except (RecursionError, ValueError, TypeError) as error:
+        raise RequestError("nested too deeply or not JSON") from error
+    _check_condition(claim.condition, world)
+    _check_scope(claim, world)
+    origin = claim.origin.model_copy(
+        update={"source": "import", "run": "", "generation": 0, "cells": ()}
+    )
+    return claim.model_copy(update={"origin": origin, "wording": plain(claim.wording)})
+
+
+def plain(text: str) -> str:
+    """One line of printable characters: no control, format or private-use characters."""
+    kept = (c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
+    return " ".join("".join(kept).split())[:400]
+
+
+def _check_condition(condition: Condition, world: World) -> None:
+    leaves = list(_leaves(condition, 1))
+    if len(leaves) > MOST_LEAVES:
+        raise RequestError(f"condition has more than {MOST_LEAVES} parts")
+    for leaf in leaves:
+        if isinstance(leaf, OpAt | OpCount | OpOnPath) and leaf.op not in world.space.operations:
+            raise RequestError(f"unknown operation {plain(leaf.op)!r}")
+        if isinstance(leaf, OpAt) and leaf.edge not in world.space.edges:
+            raise RequestError(f"unknown edge {plain(leaf.edge)!r}")
+
+
+def _leaves(condition: Condition, depth: int) -> Iterator[Condition]:
+    if depth > MOST_DEPTH:
+        raise RequestError(f"condition is nested more than {MOST_DEPTH} deep")
+    if isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from _leaves(part, depth + 1)
+    elif isinstance(condition, Not):
+        yield from _leaves(condition.part, depth + 1)
+    else:
+        yield condition
+
+
+def _check_scope(claim: Claim, world: World) -> None:
+    scope = claim.scope
+    if scope.space not in ("", world.space.name):
+        raise RequestError(f"about another space: {plain(scope.space)[:40]!r}")
+    if len(scope.datasets) > len(DATASETS) or not set(scope.datasets) <= set(DATASETS):
+        raise RequestError("unknown dataset in its scope")
+    if len(scope.devices) > 32 or not all(set(d) <= _DEVICE_CHARACTERS for d in scope.devices):
+        raise RequestError("impossible device name in its scope")
+    if not set(scope.niches) <= {niche.id for niche in world.partition.niches}:
+        raise RequestError("unknown niche in its scope")
