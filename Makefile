@@ -12,7 +12,7 @@ search: install  ## install and run the main job: cells for an edge GPU
 	$(BIN)/llm-nas search --dataset cifar10 --device edgegpu
 
 test: dev  ## install and run all tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 lint: dev  ## style, types and import rules
 	$(BIN)/ruff check .

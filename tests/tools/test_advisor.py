@@ -17,13 +17,15 @@ def cost() -> FloatArray:
     """A made-up latency: what the operations of a cell add up to, and a little of each edge."""
     price = {"skip_connect": 0.1, "none": 0.0, "nor_conv_3x3": 3.0, "nor_conv_1x1": 1.0}
     each = np.array([price.get(op, 0.5) for op in OPERATIONS])
-    return 1.0 + (each[SPACE.codes()] * np.linspace(1.0, 1.2, 6)).sum(axis=1)
+    total = (each[SPACE.codes()] * np.linspace(1.0, 1.2, 6)).sum(axis=1)
+    return np.asarray(1.0 + total, dtype=np.float64)
 
 
 def accuracy() -> FloatArray:
     value = np.array([1.0, 0.0, 8.0, 5.0, 0.5])
     worth = value[SPACE.codes()[SPACE.canonical_index()]].sum(axis=1)
-    return np.where(connected(SPACE), 50.0 + 45.0 * (1.0 - np.exp(-worth / 15.0)), 10.0)
+    good = 50.0 + 45.0 * (1.0 - np.exp(-worth / 15.0))
+    return np.asarray(np.where(connected(SPACE), good, 10.0), dtype=np.float64)
 
 
 def measured(cells: list[int]) -> list[Measurement]:
@@ -109,7 +111,7 @@ def test_fastest_twins_are_the_fastest_of_their_network() -> None:
     chosen = fastest_twins(SPACE.canonical_index(), latency, usable)
     canonical = SPACE.canonical_index()
     assert len(np.unique(canonical[chosen])) == len(chosen)
-    for i in chosen[::501]:
+    for i in chosen[::501].tolist():
         family = np.flatnonzero((canonical == canonical[i]) & usable)
         assert latency[i] == latency[family].min()
 

@@ -22,7 +22,7 @@ def test_posterior_agrees_with_the_textbook_formula() -> None:
     np.testing.assert_allclose(
         mean, y.mean() + y.std() * cross @ np.linalg.solve(gram, standard), rtol=1e-8
     )
-    own = np.diag(kernel(at, at, model.hyper))
+    own: FloatArray = np.diag(kernel(at, at, model.hyper))
     share = own - np.sum(cross * np.linalg.solve(gram, cross.T).T, axis=1)
     np.testing.assert_allclose(variance, share * model.variance * y.var(), rtol=1e-6)
 

@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `--help` stays quick.
 """
 
 import sys
+from itertools import pairwise
 
 import typer
 from pydantic import ValidationError
@@ -43,7 +44,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = _app()(arguments, standalone_mode=False)
     except (LlmNasError, TyperException) as error:
-        return _complain(_line(error), error.exit_code)
+        return _complain(_line(error, arguments), error.exit_code)
     except ValidationError as error:
         return _complain(_invalid(error), 2)
     except (typer.Abort, KeyboardInterrupt):
@@ -58,9 +59,14 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
-def _line(error: Exception) -> str:
-    text = error.format_message() if isinstance(error, TyperException) else str(error)
-    return " ".join(text.split())
+def _line(error: Exception, arguments: list[str]) -> str:
+    """The message on one line, with the value a refused option was given."""
+    if not isinstance(error, TyperException):
+        return " ".join(str(error).split())
+    text = " ".join(error.format_message().split())
+    for option, value in pairwise(arguments):
+        text = text.replace(f"value for '{option}':", f"value {value!r} for {option}:")
+    return text
 
 
 def _invalid(error: ValidationError) -> str:

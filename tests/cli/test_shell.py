@@ -1,0 +1,100 @@
+"""The shell as users and scripts see it: exit codes, one-line errors, JSON alone on stdout."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_nas.cli import run
+
+
+@pytest.fixture(autouse=True)
+def _embedded_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LLM_NAS_DATA", raising=False)
+
+
+def search(tmp_path: Path, *more: str) -> int:
+    out = ["--out", str(tmp_path / "run"), "--store", str(tmp_path / "store")]
+    return run(["search", "--device", "fpga", "--budget", "24", "--generations", "2", *out, *more])
+
+
+def test_json_is_the_only_thing_on_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search(tmp_path, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((tmp_path / "run" / "result.json").read_text())
+    assert run(["search", "--resume", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == result
+
+
+def test_people_get_a_table_a_story_and_heuristics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search(tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "surrogate tables" in shown
+    assert "offline agents (no language model)" in shown
+    assert run(["trace", str(tmp_path / "run"), "--niche", "S2"]) == 0
+    assert "generation 0, S2" in capsys.readouterr().out
+    cell = json.loads((tmp_path / "run" / "result.json").read_text())["front"][0]["arch"]
+    assert run(["trace", str(tmp_path / "run"), "--cell", cell]) == 0
+    story = capsys.readouterr().out
+    assert "validator" in story
+    assert "predicted" in story
+    store = str(tmp_path / "store")
+    assert run(["heuristics", "list", "--store", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+    ask = ["heuristics", "ask", "faster cells", "--device", "fpga", "--store", store, "--json"]
+    assert run(ask) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dataset", "mnist"], ["mnist", "cifar10"]),
+        (["--device", "toaster"], ["toaster", "edgegpu"]),
+        (["--budget", "0"], ["--budget", "0"]),
+        (["--budget", "many"], ["--budget", "many"]),
+        (["--generations", "-1"], ["--generations", "-1"]),
+        (["--labels", "3"], ["--labels", "3"]),
+        (["--store", "/proc/nowhere"], ["/proc/nowhere"]),
+        (["--resume", "no-such-run"], ["no-such-run"]),
+        (["--frobnicate"], ["--frobnicate"]),
+    ],
+)
+def test_a_bad_request_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["search", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.strip().splitlines()) == 1
+    assert all(word in shown.err for word in words)
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("arch,ms\n", "latency_ms"),
+        ("arch,latency_ms\nx,1.0\n", "line 2"),
+        ("", "arch"),
+    ],
+)
+def test_a_bad_device_table_is_one_line(
+    body: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(body)
+    assert run(["search", "--device", f"mine={table}", "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1
+    assert words in error
+    assert not (tmp_path / "run").exists()
