@@ -33,13 +33,30 @@ class HasOperations(Protocol):
         ...
 
 
+class _Conv(nn.Conv2d):
+    """A convolution without bias whose weights the network draws."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Leave the weights to `CellNetwork`, which draws every one of them."""
+
+
+class _Classifier(nn.Linear):
+    """A linear layer whose weights the network draws."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights to `CellNetwork`, which draws every one of them."""
+
+
 class ReluConvBn(nn.Sequential):
     """ReLU, convolution, batch norm: `(n, c_in, h, w)` to `(n, c_out, h/stride, w/stride)`."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1) -> None:
         super().__init__(
             nn.ReLU(),
-            nn.Conv2d(c_in, c_out, kernel, stride=stride, padding=kernel // 2, bias=False),
+            _Conv(c_in, c_out, kernel, stride),
             nn.BatchNorm2d(c_out),
         )
 
@@ -92,7 +109,7 @@ class Reduction(nn.Module):
         super().__init__()
         self.first = ReluConvBn(c_in, c_out, 3, stride=2)
         self.second = ReluConvBn(c_out, c_out, 3)
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c_in, c_out, 1, bias=False))
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), _Conv(c_in, c_out, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, c_in, h, w)` to `(n, c_out, h/2, w/2)`."""
@@ -107,8 +124,13 @@ class CellNetwork(nn.Sequential):
     Args:
         operations: One name per edge, in the space's edge order.
         classes: Number of classes.
+        seed: Seeds the weights; torch's global random state is not used.
         channels: Width of the first stage.
         cells_per_stage: Cells in each of the three stages.
+
+    Weights follow torch's defaults: uniform within 1 / sqrt(inputs of a unit), batch norm 1 and 0.
+    Each tensor is drawn from its own stream, named by its place in the network, so that two
+    networks with one seed share the weights of the layers they share.
 
     Raises:
         RequestError: An operation is unknown.
@@ -118,11 +140,13 @@ class CellNetwork(nn.Sequential):
         self,
         operations: Sequence[str],
         classes: int,
+        *,
+        seed: int,
         channels: int = CHANNELS,
         cells_per_stage: int = CELLS_PER_STAGE,
     ) -> None:
         layers: list[nn.Module] = [
-            nn.Conv2d(3, channels, 3, padding=1, bias=False),
+            _Conv(3, channels, 3),
             nn.BatchNorm2d(channels),
         ]
         for stage in range(STAGES):
@@ -132,7 +156,19 @@ class CellNetwork(nn.Sequential):
             layers += [CellBlock(operations, width) for _ in range(cells_per_stage)]
         width = channels * 2 ** (STAGES - 1)
         layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        super().__init__(*layers, nn.Linear(width, classes))
+        super().__init__(*layers, _Classifier(width, classes))
+        self._draw_weights(seed)
+
+    def _draw_weights(self, seed: int) -> None:
+        for place, layer in cast("Iterator[tuple[str, nn.Module]]", self.named_modules()):
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                stream = np.random.SeedSequence([seed, zlib.crc32(place.encode())])
+                _draw(layer, int(stream.generate_state(1, np.uint64)[0] >> 1))
+
+    def scale_free_layers(self) -> frozenset[nn.Module]:
+        """The convolutions that feed a batch norm and nothing else: their scale has no effect."""
+        inner = [m[1] for m in self.modules() if isinstance(m, ReluConvBn)]
+        return frozenset([self[0], *inner])
 
 
 def build_network(
@@ -146,29 +182,18 @@ def build_network(
 ) -> CellNetwork:
     """The untrained network of a cell, in training mode, float32, on the CPU.
 
-    Weights follow torch's defaults: uniform within 1 / sqrt(inputs of a unit), batch norm 1 and 0.
-    Each tensor is drawn from its own stream, named by its place in the network, so that two
-    networks with one seed share the weights of the layers they share.
-
     Args:
         cell: One operation code per edge.
         space: Names the codes.
         classes: Number of classes.
-        seed: Seeds the weights; torch's global random state is not used.
+        seed: Seeds the weights.
         channels: Width of the first stage.
         cells_per_stage: Cells in each stage.
     """
     names = [space.operations[code] for code in cell]
-    with torch.device("meta"):
-        network = CellNetwork(names, classes, channels, cells_per_stage)
-    network = network.to_empty(device="cpu")
-    for place, layer in cast("Iterator[tuple[str, nn.Module]]", network.named_modules()):
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_parameters()
-        elif isinstance(layer, (nn.Conv2d, nn.Linear)):
-            stream = np.random.SeedSequence([seed, zlib.crc32(place.encode())])
-            _draw(layer, int(stream.generate_state(1, np.uint64)[0] >> 1))
-    return network
+    return CellNetwork(
+        names, classes, seed=seed, channels=channels, cells_per_stage=cells_per_stage
+    )
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, seed: int) -> None:

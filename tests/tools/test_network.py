@@ -73,4 +73,4 @@ def test_weights_follow_the_default_spread() -> None:
 
 def test_an_unknown_operation_is_refused() -> None:
     with pytest.raises(RequestError, match="no layer"):
-        CellNetwork(["max_pool_3x3"] + ["none"] * 5, classes=10)
+        CellNetwork(["max_pool_3x3"] + ["none"] * 5, classes=10, seed=0)

@@ -14,7 +14,7 @@ from llm_nas.errors import RequestError
 from llm_nas.tools.network import build_network
 from llm_nas.tools.proxies.batch import ImageBatch, synthetic_batch
 from llm_nas.tools.proxies.compute import NO_PATH, ProxyVector, compute_proxies, score
-from llm_nas.tools.proxies.convolution import CheapSecondDerivatives
+from llm_nas.tools.proxies.convolution import CheapSecondDerivatives, Scope
 from llm_nas.tools.proxies.measures import epe_score, jacov_score, nwot_score
 from llm_nas.tools.proxies.settings import ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE
@@ -209,7 +209,7 @@ def test_convolution_derivatives_match_torch(stride: int) -> None:
         )
 
     plain = second(layer)
-    with CheapSecondDerivatives():
+    with CheapSecondDerivatives(Scope()):
         ours = second(layer)
     for a, b in zip(ours, plain, strict=True):
         assert torch.allclose(a, b, rtol=1e-9)

@@ -23,6 +23,9 @@ _CHANNEL_MEAN_STD = {
 """Mean and deviation per colour of training images in [0, 1], as NAS-Bench-201 uses."""
 _KEYS = (("x_train", "y_train"), ("images", "labels"))
 
+_GROUP = 4
+"""Images per class when a batch is smaller than the number of classes."""
+
 FloatImages = npt.NDArray[np.float32]
 
 
@@ -36,6 +39,20 @@ class ImageBatch:
     """`(n,)`, 0..classes-1."""
     source: str
     """Where they come from: a file name, or `synthetic`."""
+
+    def shrunk(self, side: int | None) -> "ImageBatch":
+        """The same images at `side` x `side` pixels, by averaging blocks; all of them for none.
+
+        Raises:
+            RequestError: The side does not divide the images' own.
+        """
+        own = self.images.shape[-1]
+        if side is None or side == own:
+            return self
+        if own % side:
+            raise RequestError(f"image size {side} does not divide {own}")
+        blocks = self.images.reshape(*self.images.shape[:2], side, own // side, side, own // side)
+        return ImageBatch(blocks.mean(axis=(3, 5)), self.labels, self.source)
 
     @property
     def synthetic(self) -> bool:
@@ -86,7 +103,7 @@ def load_batch(path: Path, dataset: str, batch_size: int, seed: int) -> ImageBat
         raise DataError(f"{path}: expected one label 0..{CLASSES[dataset] - 1} per image")
     if len(images) < batch_size:
         raise DataError(f"{path}: {len(images)} images, batch needs {batch_size}")
-    chosen = np.random.default_rng(seed).choice(len(images), batch_size, replace=False)
+    chosen = _draw(labels, batch_size, CLASSES[dataset], np.random.default_rng(seed))
     mean, std = (np.array(v, dtype=np.float32) for v in _CHANNEL_MEAN_STD[dataset])
     scaled = (images[chosen].astype(np.float32) / np.float32(255) - mean) / std
     return ImageBatch(
@@ -94,6 +111,20 @@ def load_batch(path: Path, dataset: str, batch_size: int, seed: int) -> ImageBat
         labels[chosen].astype(np.int64),
         path.name,
     )
+
+
+def _draw(labels: IntArray, count: int, classes: int, rng: np.random.Generator) -> IntArray:
+    """Positions of `count` images; with fewer images than classes, groups of one class.
+
+    EPE-NAS compares images that share a class, which a small random batch hardly has.
+    """
+    if count >= classes:
+        return rng.choice(len(labels), count, replace=False).astype(np.int64)
+    groups = [rng.permutation(np.flatnonzero(labels == c)) for c in rng.permutation(classes)]
+    full = [group[:_GROUP] for group in groups if len(group) >= _GROUP]
+    grouped = np.concatenate([*full, np.zeros(0, dtype=np.int64)])[:count].astype(np.int64)
+    rest = rng.permutation(np.setdiff1d(np.arange(len(labels)), grouped))
+    return np.concatenate([grouped, rest[: count - len(grouped)]])
 
 
 def _read(path: Path) -> tuple[npt.NDArray[np.uint8], IntArray]:

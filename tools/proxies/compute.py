@@ -1,9 +1,9 @@
 """The door to live proxies: of a cell of a search space, or of any torch classifier."""
 
 import copy
-import math
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,13 +12,23 @@ from torch import nn
 from llm_nas.domain import PROXIES, Cell, Frozen
 from llm_nas.errors import RequestError
 from llm_nas.ports import SearchSpace
-from llm_nas.tools.network import build_network
-from llm_nas.tools.proxies.batch import CLASSES, ImageBatch, check_dataset, synthetic_batch
-from llm_nas.tools.proxies.passes import PASS_ORDER, RELUS, Passes, ProxyMissing
+from llm_nas.tools.network import CellNetwork, build_network
+from llm_nas.tools.proxies.batch import (
+    CLASSES,
+    IMAGE_SIZE,
+    ImageBatch,
+    check_dataset,
+    synthetic_batch,
+)
+from llm_nas.tools.proxies.measures import count_flops_m, count_params_m
+from llm_nas.tools.proxies.passes import RELUS
+from llm_nas.tools.proxies.run import Measured, measure
 from llm_nas.tools.proxies.settings import FULL, ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE, Proxy
 from llm_nas.tools.space import nas_bench_201
 
+SIZES = ("flops", "params")
+"""Proxies that describe the whole network and need no pass."""
 NO_PATH = "no path from input to output"
 
 
@@ -68,7 +78,8 @@ def compute_proxies(
     wanted = _entries(names)
     cells = nas_bench_201() if space is None else space
     index = cells.index(cell)
-    images = synthetic_batch(dataset, settings.batch_size, seed) if batch is None else batch
+    given = synthetic_batch(dataset, settings.batch_size, seed) if batch is None else batch
+    images = given.shrunk(settings.image_size)
     started = time.perf_counter()
     weights_seed, zen_seed = _seeds(seed, index, settings)
     network = build_network(
@@ -78,13 +89,46 @@ def compute_proxies(
         seed=weights_seed,
         channels=settings.channels,
         cells_per_stage=settings.cells_per_stage,
-    ).to(_device(device))
-    build_seconds = time.perf_counter() - started
-    cut = (
-        {} if cells.facts(cell).ops_on_paths else {p.name: NO_PATH for p in wanted if p.needs_path}
     )
-    measured = _measure(network, images, [p for p in wanted if p.name not in cut], zen_seed)
-    return _vector(measured, cut, build_seconds, images.source, seed)
+    place(network, device)
+    build_seconds = time.perf_counter() - started
+    connected = bool(cells.facts(cell).ops_on_paths)
+    measured = measure(
+        network,
+        images,
+        [p for p in wanted if p.name not in SIZES and (connected or not p.needs_path)],
+        seed=zen_seed,
+        zen_batch_size=settings.zen_batch_size,
+        scale_free=network.scale_free_layers(),
+    )
+    if not connected:
+        measured.missing.update({p.name: NO_PATH for p in wanted if p.needs_path})
+    _add_sizes(measured, cell, cells, dataset, names)
+    return _vector(measured, build_seconds, images.source, seed)
+
+
+def _add_sizes(
+    measured: Measured, cell: Cell, space: SearchSpace, dataset: str, names: Sequence[str]
+) -> None:
+    started = time.perf_counter()
+    sizes = _full_size(tuple(sorted(cell)), space.operations, dataset)
+    for name, value in zip(SIZES, sizes, strict=True):
+        if name in names:
+            measured.values[name] = value
+            measured.seconds[name] = (time.perf_counter() - started) / len(SIZES)
+
+
+@lru_cache(maxsize=1024)
+def _full_size(
+    codes: tuple[int, ...], operations: tuple[str, ...], dataset: str
+) -> tuple[float, float]:
+    """Flops and params in millions of the whole network, whatever size proxies are computed at.
+
+    They depend on the operations alone, not on the edges these stand on.
+    """
+    network = CellNetwork([operations[code] for code in codes], CLASSES[dataset], seed=0)
+    image = torch.zeros(1, 3, IMAGE_SIZE[dataset], IMAGE_SIZE[dataset])
+    return count_flops_m(network, image), count_params_m(network)
 
 
 def score(
@@ -109,23 +153,15 @@ def score(
     """
     wanted = _entries(names)
     started = time.perf_counter()
-    own = copy.deepcopy(module).to(_device(device)).train().requires_grad_()
+    own = copy.deepcopy(module).train().requires_grad_()
+    place(own, device)
     for layer in own.modules():
         if isinstance(layer, RELUS):
             # In place, a ReLU would overwrite the outputs and codes that are recorded.
             layer.inplace = False
     build_seconds = time.perf_counter() - started
-    measured = _measure(own, batch, wanted, seed)
-    return _vector(measured, {}, build_seconds, batch.source, seed)
-
-
-class _Measured:
-    """What `_measure` collects."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, float] = {}
-        self.missing: dict[str, str] = {}
-        self.seconds: dict[str, float] = {}
+    measured = measure(own, batch, wanted, seed=seed, zen_batch_size=len(batch.images))
+    return _vector(measured, build_seconds, batch.source, seed)
 
 
 def _entries(names: Sequence[str]) -> list[Proxy]:
@@ -142,68 +178,19 @@ def _seeds(seed: int, index: int, settings: ProxySettings) -> tuple[int, int]:
     return int(weights), int(zen)
 
 
-def _device(name: str | None) -> torch.device:
-    if name is not None:
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def place(module: nn.Module, device: str | None) -> None:
+    """Move a module to a device (a GPU when there is one), channels last: quicker on both."""
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    module.to(torch.device(best if device is None else device))
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
-def _measure(
-    module: nn.Module, batch: ImageBatch, wanted: Sequence[Proxy], seed: int
-) -> _Measured:
-    """Run the passes the wanted proxies share, then their formulas."""
-    measured = _Measured()
-    place = next(module.parameters()).device
-    passes = Passes(
-        module,
-        torch.tensor(batch.images).to(place),
-        torch.tensor(batch.labels).to(place),
-        wanted=frozenset(name for proxy in wanted for name in proxy.passes),
-        keep_outputs=any("outputs" in proxy.needs for proxy in wanted),
-        seed=seed,
-    )
-    for name in PASS_ORDER:
-        users = [proxy for proxy in wanted if name in proxy.passes]
-        if users:
-            _run_pass(passes, name, users, measured)
-    for proxy in wanted:
-        if proxy.name not in measured.missing:
-            _run_measure(passes, proxy, measured)
-    return measured
-
-
-def _run_pass(passes: Passes, name: str, users: Sequence[Proxy], measured: _Measured) -> None:
-    started = time.perf_counter()
-    try:
-        getattr(passes, name)
-    except ProxyMissing as reason:
-        measured.missing.update({proxy.name: str(reason) for proxy in users})
-    share = (time.perf_counter() - started) / len(users)
-    for proxy in users:
-        measured.seconds[proxy.name] = measured.seconds.get(proxy.name, 0.0) + share
-
-
-def _run_measure(passes: Passes, proxy: Proxy, measured: _Measured) -> None:
-    started = time.perf_counter()
-    try:
-        value = proxy.measure(passes)
-    except ProxyMissing as reason:
-        measured.missing[proxy.name] = str(reason)
-    else:
-        if math.isfinite(value):
-            measured.values[proxy.name] = value
-        else:
-            measured.missing[proxy.name] = f"overflow: the value is {value}"
-    spent = time.perf_counter() - started
-    measured.seconds[proxy.name] = measured.seconds.get(proxy.name, 0.0) + spent
-
-
-def _vector(
-    measured: _Measured, cut: dict[str, str], build_seconds: float, source: str, seed: int
-) -> ProxyVector:
+def _vector(measured: Measured, build_seconds: float, source: str, seed: int) -> ProxyVector:
     return ProxyVector(
-        values=measured.values,
-        missing=measured.missing | cut,
+        values={name: measured.values[name] for name in PROXIES if name in measured.values},
+        missing=measured.missing,
         seconds={name: round(spent, 6) for name, spent in measured.seconds.items()},
         build_seconds=round(build_seconds, 6),
         batch=source,

@@ -16,6 +16,14 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 
+@dataclass(slots=True)
+class Scope:
+    """What backward passes want at the moment; torch does not tell Python functions."""
+
+    weights: bool = True
+    """Whether anybody asked for gradients in the weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What a two-dimensional convolution does besides its two operands."""
@@ -24,6 +32,7 @@ class _Shape:
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+    scope: Scope
 
 
 def _convolve(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
@@ -80,6 +89,7 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         need_x, need_weight = ctx.needs_input_grad[:2]
+        need_weight = need_weight and ctx.shape.scope.weights
         return (
             _apply(_InputGradient, grads[0], weight, x, ctx.shape) if need_x else None,
             _apply(_WeightGradient, grads[0], x, weight, ctx.shape) if need_weight else None,
@@ -137,6 +147,7 @@ def twice_differentiable_conv2d(
     padding: Sequence[int] = (0, 0),
     dilation: Sequence[int] = (1, 1),
     groups: int = 1,
+    scope: Scope | None = None,
 ) -> Tensor:
     """`torch.nn.functional.conv2d` with the same values and cheap second derivatives.
 
@@ -148,14 +159,21 @@ def twice_differentiable_conv2d(
         padding: Zeros added on each side.
         dilation: Spacing of the kernel.
         groups: Groups of channels.
+        scope: Lets the caller skip gradients in the weights; everything when absent.
     """
-    shape = _Shape(tuple(stride), tuple(padding), tuple(dilation), groups)
+    shape = _Shape(
+        tuple(stride), tuple(padding), tuple(dilation), groups, Scope() if scope is None else scope
+    )
     y = _apply(_Convolution, x, weight, shape)
     return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
 class CheapSecondDerivatives(TorchFunctionMode):
     """Inside this context, every two-dimensional convolution layer uses the function above."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
 
     def __torch_function__(
         self,
@@ -166,5 +184,8 @@ class CheapSecondDerivatives(TorchFunctionMode):
     ) -> Any:
         """Replace `conv2d` calls that spell their padding in numbers."""
         if func is F.conv2d and not kwargs and len(args) == 7 and not isinstance(args[4], str):
-            return twice_differentiable_conv2d(*args)
+            x, weight, bias, stride, padding, dilation, groups = args
+            return twice_differentiable_conv2d(
+                x, weight, bias, stride, padding, dilation, groups, self._scope
+            )
         return func(*args, **(kwargs or {}))

@@ -6,7 +6,7 @@ al., NeurIPS 2022, arXiv:2210.03230), whose published values they rank like.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -98,10 +98,11 @@ def grad_norm(passes: Passes) -> float:
 def grasp(passes: Passes) -> float:
     """Minus the sum of weight x (Hessian x gradient) (Wang et al., ICLR 2020, arXiv:2002.07376).
 
-    With the sign of Abdelfattah et al.; batch norm in training mode, temperature 1.
+    With the sign of Abdelfattah et al.; batch norm in training mode, temperature 1. The Hessian
+    is symmetric, so gradient x (Hessian x weight) is the same sum.
     """
-    _reached(passes)
-    return -_total(w.detach() * h for w, h in zip(passes.weights, passes.hessian, strict=True))
+    grads = _reached(passes)
+    return -_total(g * h for g, h in zip(grads, passes.hessian, strict=True))
 
 
 def jacov(passes: Passes) -> float:
@@ -194,14 +195,6 @@ def zen(passes: Passes) -> float:
     )
 
 
-def params(passes: Passes) -> float:
-    """Trainable parameters in millions."""
-    return sum(p.numel() for p in passes.module.parameters()) / 1e6
-
-
-_FlopRule = Callable[[nn.Module, Tensor, Tensor], float]
-
-
 def _layer_flops(layer: nn.Module, given: Tensor, out: Tensor) -> float:
     """Operations of one layer on one image, by NASLib's convention."""
     match layer:
@@ -222,8 +215,8 @@ def _layer_flops(layer: nn.Module, given: Tensor, out: Tensor) -> float:
             return given.numel() if isinstance(layer, RELUS) else 0
 
 
-def flops(passes: Passes) -> float:
-    """Operations per image in millions, by NASLib's convention.
+def count_flops_m(module: nn.Module, image: Tensor) -> float:
+    """Millions of operations on one image `(1, c, h, w)`, by NASLib's convention.
 
     A multiply-add counts once; batch norm 2, ReLU 1, pooling one per kernel element (a global
     pool's kernel taken one wider than its input); sums of branches and flattening 0.
@@ -233,14 +226,29 @@ def flops(passes: Passes) -> float:
     def count(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
         counts.append(_layer_flops(layer, given[0], out))
 
-    handles = [m.register_forward_hook(count) for m in passes.module.modules()]
-    was_training = passes.module.training
+    handles = [m.register_forward_hook(count) for m in module.modules()]
+    was_training = module.training
     try:
         # Evaluation mode: batch norm then accepts one image and keeps its statistics.
         with torch.no_grad():
-            passes.module.eval()(passes.images[:1])
+            module.eval()(image)
     finally:
-        passes.module.train(was_training)
+        module.train(was_training)
         for handle in handles:
             handle.remove()
     return sum(counts) / 1e6
+
+
+def count_params_m(module: nn.Module) -> float:
+    """Millions of trainable parameters."""
+    return sum(p.numel() for p in module.parameters()) / 1e6
+
+
+def flops(passes: Passes) -> float:
+    """Operations per image in millions, see `count_flops_m`."""
+    return count_flops_m(passes.module, passes.images[:1])
+
+
+def params(passes: Passes) -> float:
+    """Trainable parameters in millions."""
+    return count_params_m(passes.module)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from llm_nas.tools.proxies.convolution import CheapSecondDerivatives
+from llm_nas.tools.proxies.convolution import CheapSecondDerivatives, Scope
 
 PassName: TypeAlias = Literal["forward", "loss_gradient", "jacobian", "hessian", "synflow", "zen"]
 PASS_ORDER: tuple[PassName, ...] = (
@@ -114,6 +114,8 @@ class Passes:
         labels: `(n,)`.
         wanted: The passes that will be asked for; they decide what is recorded.
         keep_outputs: Whether gradients of layer outputs are wanted (Fisher).
+        scale_free: Layers whose scale batch norm removes, if the caller knows some.
+        zen_batch_size: Gaussian images of the Zen-score.
         seed: Seeds the Gaussian weights and inputs of the Zen-score.
     """
 
@@ -125,6 +127,8 @@ class Passes:
         *,
         wanted: frozenset[PassName],
         keep_outputs: bool,
+        scale_free: frozenset[nn.Module],
+        zen_batch_size: int,
         seed: int,
     ) -> None:
         self.module = module
@@ -133,6 +137,9 @@ class Passes:
         self.seed = seed
         self._wanted = wanted
         self._keep_outputs = keep_outputs
+        self._zen_batch_size = zen_batch_size
+        self._scope = Scope()
+        self.scale_free = scale_free
 
     @cached_property
     def layers(self) -> tuple[nn.Conv2d | nn.Linear, ...]:
@@ -166,17 +173,16 @@ class Passes:
             _hooked(self.module, kinds, on_layer),
             _hooked(self.module, RELUS, on_relu),
         ):
-            logits = self._call(self.module, images, "hessian" in self._wanted)
+            logits = self._logits_of(images)
         if logits.ndim != 2:
             raise ProxyMissing(f"expected logits (n, classes), got shape {tuple(logits.shape)}")
         return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relu_inputs))
 
-    @staticmethod
-    def _call(module: nn.Module, images: Tensor, twice: bool) -> Tensor:
-        if not twice:
-            return _logits(module(images))
-        with CheapSecondDerivatives():
-            return _logits(module(images))
+    def _logits_of(self, images: Tensor) -> Tensor:
+        if "hessian" not in self._wanted:
+            return _logits(self.module(images))
+        with CheapSecondDerivatives(self._scope):
+            return _logits(self.module(images))
 
     @cached_property
     def loss_gradient(self) -> LossGradient:
@@ -198,22 +204,38 @@ class Passes:
     def jacobian(self) -> Tensor:
         """`(n, c*h*w)`: gradient of the sum of all logits in each image."""
         ran = self.forward
+        self._scope.weights = False
         (grad,) = torch.autograd.grad(
             ran.logits.sum(),
             ran.images,
             retain_graph="hessian" in self._wanted,
             materialize_grads=True,
         )
+        self._scope.weights = True
         return grad.flatten(1)
 
     @cached_property
     def hessian(self) -> tuple[Tensor, ...]:
-        """The Hessian of the loss times its gradient, one tensor per weight."""
+        """The Hessian of the loss times the weights, one tensor per weight.
+
+        A layer whose scale does not matter has a gradient that is inversely proportional to its
+        weights, so its share of the product is minus its own gradient. Only the shares of the
+        other layers have to be differentiated.
+        """
         grads = self.loss_gradient.weights
-        product = torch.stack([(g.detach() * g).sum() for g in grads]).sum()
+        free = [layer in self.scale_free for layer in self.layers]
+        terms = [
+            (w.detach() * g).sum()
+            for w, g, f in zip(self.weights, grads, free, strict=True)
+            if not f
+        ]
+        product = torch.stack(terms).sum()
         if not product.requires_grad:
             raise ProxyMissing("the loss has no second derivative in the weights")
-        return torch.autograd.grad(product, self.weights, materialize_grads=True)
+        curved = torch.autograd.grad(product, self.weights, materialize_grads=True)
+        return tuple(
+            h - g.detach() if f else h for h, g, f in zip(curved, grads, free, strict=True)
+        )
 
     @cached_property
     def synflow(self) -> tuple[Tensor, ...]:
@@ -253,8 +275,9 @@ class Passes:
         def on_pool(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
             features.append(inputs[0])
 
-        x = self._normal(self.images, generator)
-        moved = x + ZEN_GAMMA * self._normal(self.images, generator)
+        like = self.images.new_empty(self._zen_batch_size, *self.images.shape[1:])
+        x = self._normal(like, generator)
+        moved = x + ZEN_GAMMA * self._normal(like, generator)
         with torch.no_grad(), _hooked(self.module, (nn.AdaptiveAvgPool2d,), on_pool):
             functional_call(self.module, state, (x,))
             functional_call(self.module, state, (moved,))
@@ -266,7 +289,8 @@ class Passes:
 
     @staticmethod
     def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.randn(like.shape, generator=generator, device=like.device)
+        drawn = torch.randn(like.shape, generator=generator, device=like.device)
+        return drawn.contiguous(memory_format=torch.channels_last) if like.ndim == 4 else drawn
 
     def _gaussian_state(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Parameters and buffers as Zen-NAS sets them, without touching the module's own."""

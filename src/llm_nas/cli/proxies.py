@@ -1,5 +1,7 @@
 """`llm-nas proxies`: zero-cost proxies of one cell, computed live."""
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,8 @@ from llm_nas.domain import PROXIES
 from llm_nas.errors import RequestError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from llm_nas.tools.proxies.batch import ImageBatch
     from llm_nas.tools.proxies.compute import ProxyVector
     from llm_nas.tools.proxies.settings import ProxySettings
@@ -80,6 +84,71 @@ def score_command(
         print_json(header | vector.model_dump())
     else:
         _print_table(space.format(cell), vector)
+
+
+@app.command("table")
+def table_command(
+    out_file: Annotated[Path, typer.Option("--out", help="The .npz to write.")],
+    dataset: _Dataset = "cifar100",
+    batch: _Batch = None,
+    synthetic: _Synthetic = False,
+    setting: _Setting = "fast",
+    batch_size: _BatchSize = None,
+    seed: _Seed = 0,
+    threads: _Threads = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    engine: Annotated[str, typer.Option(help="process, or ray (an extra).")] = "process",
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many cells.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """All canonical cells of a dataset, into one file; the same command continues a broken run."""
+    import torch
+
+    from llm_nas.tools.proxies import engines, tabulate
+    from llm_nas.tools.proxies.settings import preset
+    from llm_nas.tools.space import nas_bench_201
+
+    space = nas_bench_201()
+    settings = _sized(preset(setting), batch_size)
+    images = _images(dataset, batch, synthetic, settings, seed)
+    recipe = tabulate.Recipe(
+        space=space.name,
+        dataset=dataset,
+        settings=settings,
+        seed=seed,
+        batch=images.source,
+        torch=torch.__version__,
+    )
+    work = engines.Work(dataset, images, seed, settings, threads or 1)
+    indices = tabulate.canonical_order(space, seed)[:limit].tolist()
+    chosen = engines.engine(engine, processes)
+    with _progress() as (_, on_row):
+        summary = tabulate.fill_table(
+            out_file, recipe, work, indices, chosen, space=space, on_row=on_row
+        )
+    if json:
+        print_json(summary)
+    else:
+        out.print(f"{summary.cells} of {summary.wanted} cells in {summary.out}")
+
+
+@contextmanager
+def _progress() -> "Generator[tuple[Progress, Callable[[int, int], None]]]":
+    """A bar on stderr with cells done, time spent and time left, and the call that moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+
+    columns = (
+        "cells",
+        BarColumn(),
+        MofNCompleteColumn(),
+        Elapsed(),
+        "left",
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, speed_estimate_period=600) as bar:
+        task = bar.add_task("cells", total=None)
+        yield bar, lambda done, wanted: bar.update(task, completed=done, total=wanted)
 
 
 def _sized(settings: "ProxySettings", batch_size: int | None) -> "ProxySettings":

@@ -1,0 +1,116 @@
+"""Do live proxies rank cells like the published ones? Spearman on cells drawn by seed.
+
+    python benchmarks/proxies_parity.py --data FOLDER [--cells 200] [--work /tmp/parity]
+
+Every proxy is computed twice, with seeds 0 and 1 (weights and images), at the full setting on
+real cifar10 images. `published` is its mean Spearman with NAS-Bench-Suite-Zero, `own` the one
+between the two seeds: no live proxy can match a single published draw better than itself.
+Work is kept in a journal; the same call continues.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from scipy import stats
+
+from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.tools.proxies.batch import load_batch
+from llm_nas.tools.proxies.engines import Work, engine
+from llm_nas.tools.proxies.settings import preset
+from llm_nas.tools.proxies.tabulate import Recipe, canonical_order, fill_table, read_table
+from llm_nas.tools.space import nas_bench_201
+
+DATASET = "cifar10"
+SEEDS = (0, 1)
+EXACT = ("flops", "params")
+TOLERANCE = 0.05
+
+
+def spearman(a: FloatArray, b: FloatArray) -> float:
+    """Rank correlation of two columns where both have a value."""
+    both = np.isfinite(a) & np.isfinite(b)
+    return float(stats.spearmanr(a[both], b[both]).statistic)
+
+
+def compute(options: argparse.Namespace, seed: int) -> FloatArray:
+    """Proxies of the sampled cells with this seed, `(size, 13)`."""
+    space = nas_bench_201()
+    settings = preset(options.setting)
+    images = options.data / "images" / f"{DATASET}_subset5k.npz"
+    batch = load_batch(images, DATASET, settings.batch_size, seed)
+    recipe = Recipe(
+        space=space.name,
+        dataset=DATASET,
+        settings=settings,
+        seed=seed,
+        batch=batch.source,
+        torch=torch.__version__,
+    )
+    work = Work(DATASET, batch, seed, settings, options.threads)
+    cells = canonical_order(space, options.sample)[: options.cells].tolist()
+    out: Path = options.work / f"{settings.name}_seed{seed}.npz"
+    with Progress() as bar:
+        task = bar.add_task(f"seed {seed}")
+        fill_table(
+            out,
+            recipe,
+            work,
+            cells,
+            engine("process", options.processes),
+            space=space,
+            on_row=lambda done, wanted: bar.update(task, completed=done, total=wanted),
+        )
+    return read_table(out)[0]
+
+
+def compare(options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Per proxy: Spearman with the published values, and between our own seeds."""
+    with np.load(options.data / "nb201_zerocost.npz") as file:
+        row = list(file["datasets"]).index(DATASET)
+        order = [list(file["proxies"]).index(name) for name in PROXIES]
+        values = np.where(file["exact"][row], file["values"][row], np.nan)
+        published = values[:, order].astype(np.float64)
+    live = [compute(options, seed) for seed in SEEDS]
+    report: dict[str, dict[str, float]] = {}
+    for column, name in enumerate(PROXIES):
+        ours = [values[:, column] for values in live]
+        theirs = published[:, column]
+        match = [spearman(one, theirs) for one in ours]
+        report[name] = {"published": float(np.mean(match)), "own": spearman(*ours)}
+        if name in EXACT:
+            gap = np.nanmax(np.abs(ours[0] - theirs) / np.abs(theirs))
+            report[name]["largest relative difference"] = float(gap)
+    return report
+
+
+def main() -> None:
+    """Print the comparison as a table of Markdown, or as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--data", type=Path, required=True, help="folder of benchmark tables")
+    parser.add_argument("--work", type=Path, default=Path("/tmp/proxies-parity"))
+    parser.add_argument("--cells", type=int, default=200)
+    parser.add_argument("--sample", type=int, default=0, help="seed of the cells drawn")
+    parser.add_argument("--setting", default="full")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    report = compare(options)
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return
+    print("| proxy | with published | own seed to seed | verdict |\n|---|---|---|---|")
+    for name, row in report.items():
+        short = row["own"] - row["published"]
+        verdict = "ok" if short <= TOLERANCE else f"{short:.3f} below own"
+        if name in EXACT:
+            verdict = f"equal within {row['largest relative difference']:.0e}"
+        print(f"| {name} | {row['published']:.3f} | {row['own']:.3f} | {verdict} |")
+
+
+if __name__ == "__main__":
+    main()
