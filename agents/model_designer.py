@@ -105,7 +105,7 @@ class ModelDesigner:
             messages=self._messages(view, heuristics, children),
             name="cells",
             schema=cells_schema(self._lexicon, self._boxes[view.niche.id], members, count),
-            format_hint=_format_hint(self._lexicon, count),
+            format_hint=cells_hint(self._lexicon, count),
             prompt=load_prompt("designer").label,
             temperature=self._options.temperature,
             max_reply_tokens=self._options.max_reply_tokens,
@@ -205,7 +205,8 @@ def _listed_ops(lexicon: Lexicon, fields: Mapping[str, object]) -> dict[str, obj
     return dict(zip(keys, values, strict=True))
 
 
-def _format_hint(lexicon: Lexicon, count: int) -> str:
+def cells_hint(lexicon: Lexicon, count: int) -> str:
+    """The form of an answer with cells, in words."""
     ops = lexicon.op_names()
     cell = ", ".join(
         f'"{key}": "{ops[i % len(ops)]}"' for i, key in enumerate(lexicon.edge_keys())

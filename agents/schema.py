@@ -151,6 +151,12 @@ def claims_schema(
     return _closed({**properties, "note": _rationale()})
 
 
+def scores_schema(labels: Sequence[str]) -> dict[str, Any]:
+    """Schema of one score from 0 to 100 for each label."""
+    score = {"type": "integer", "minimum": 0, "maximum": 100}
+    return _closed(dict.fromkeys(labels, score))
+
+
 def _atoms(lexicon: Lexicon) -> list[dict[str, Any]]:
     op, relation = _one_of(lexicon.op_names()), _one_of(["eq", "ge", "le"])
     count = {"type": "integer", "minimum": 0, "maximum": len(lexicon.space.edges)}
