@@ -54,10 +54,10 @@ def _show(report: "BiasReport") -> None:
     from rich.table import Table
 
     table = Table(title=f"{report.model}: {report.dataset} on {report.device}")
-    for heading in ("asked", "cells", "distinct", "latency range reached"):
+    for heading in ("asked", "cells", "distinct", "latency range"):
         table.add_column(heading, no_wrap=True)
     for niche in report.ways[0].niches:
-        table.add_column(niche, justify="right")
+        table.add_column(niche, justify="right", no_wrap=True, min_width=2)
     for way in report.ways:
         table.add_row(
             way.way,
