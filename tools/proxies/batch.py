@@ -67,7 +67,7 @@ def check_dataset(dataset: str) -> None:
 
 
 def synthetic_batch(dataset: str, batch_size: int, seed: int) -> ImageBatch:
-    """Standard normal images with uniform labels, reproducible from the seed.
+    """Standard normal images with labels drawn as for real ones, reproducible from the seed.
 
     Only the sizes match the dataset; proxies that read images are noisier on them.
     """
@@ -75,7 +75,8 @@ def synthetic_batch(dataset: str, batch_size: int, seed: int) -> ImageBatch:
     rng = np.random.default_rng(seed)
     side = IMAGE_SIZE[dataset]
     images = rng.standard_normal((batch_size, 3, side, side), dtype=np.float32)
-    labels = rng.integers(CLASSES[dataset], size=batch_size)
+    pool = np.repeat(np.arange(CLASSES[dataset]), max(_GROUP, batch_size))
+    labels = pool[_draw(pool, batch_size, CLASSES[dataset], rng)]
     return ImageBatch(images, labels, "synthetic")
 
 
@@ -134,6 +135,6 @@ def _read(path: Path) -> tuple[npt.NDArray[np.uint8], IntArray]:
                 if image_key in file and label_key in file:
                     return file[image_key], file[label_key].astype(np.int64)
             found = ", ".join(file.files)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz of images ({error})") from error
     raise DataError(f"{path}: no x_train/y_train or images/labels, only {found or 'nothing'}")

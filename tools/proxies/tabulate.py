@@ -7,6 +7,7 @@ unfinished table is a random sample of the space and the time left can be told f
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def read_table(path: Path) -> tuple[FloatArray, Recipe]:
         with np.load(path, allow_pickle=False) as file:
             values = file["values"].astype(np.float64)
             return values, Recipe.model_validate_json(str(file["recipe"]))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a proxy table ({error})") from error
 
 

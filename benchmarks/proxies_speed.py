@@ -1,0 +1,154 @@
+"""What sharing saves: 13 proxies one at a time against all at once, measured in one run.
+
+    python benchmarks/proxies_speed.py [--cells 4] [--batch-size 64] [--threads 2]
+
+`usual` is the usual way, written plainly: every measure deep-copies the network, runs its own
+passes and lets torch differentiate twice. `single` calls this package once per proxy, `shared`
+once for all. Seconds depend on the machine and its other users; the ratios are the result.
+"""
+
+import argparse
+import copy
+import json
+import resource
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from llm_nas.domain import PROXIES
+from llm_nas.tools.network import CellNetwork, build_network
+from llm_nas.tools.proxies.batch import CLASSES, ImageBatch, synthetic_batch
+from llm_nas.tools.proxies.compute import compute_proxies
+from llm_nas.tools.proxies.settings import FAST, FULL
+from llm_nas.tools.proxies.tabulate import canonical_order
+from llm_nas.tools.space import nas_bench_201
+
+DATASET = "cifar10"
+
+
+def _weights(net: nn.Module) -> list[Tensor]:
+    return [m.weight for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+
+
+def _loss(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    return F.cross_entropy(net(x), y)
+
+
+def usual_first_order(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """The passes of fisher, grad_norm, plain or snip."""
+    torch.autograd.backward(_loss(net, x, y))
+
+
+def usual_grasp(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Two losses, and torch's own second derivative."""
+    weights = _weights(net)
+    first = torch.autograd.grad(_loss(net, x, y), weights)
+    second = torch.autograd.grad(_loss(net, x, y), weights, create_graph=True)
+    torch.autograd.backward([(a * b).sum() for a, b in zip(first, second, strict=True)])
+
+
+def usual_jacobian(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """The passes of epe_nas or jacov."""
+    torch.autograd.backward(net(x.clone().requires_grad_()).sum())
+
+
+def usual_nwot(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Both products of every ReLU's codes."""
+    codes: list[Tensor] = []
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_hook(lambda _m, given, _o: codes.append(given[0].flatten(1)))
+    net(x)
+    for code in codes:
+        on = (code > 0).float()
+        _ = on @ on.t() + (1 - on) @ (1 - on.t())
+
+
+def usual_synflow(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """One image of ones in double precision."""
+    torch.autograd.backward(net.double().eval()(torch.ones_like(x[:1]).double()).sum())
+
+
+def usual_zen(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Two forward passes without gradients."""
+    with torch.no_grad():
+        net(torch.randn_like(x))
+        net(torch.randn_like(x))
+
+
+def usual_size(net: nn.Module, x: Tensor, y: Tensor) -> None:
+    """The pass of flops (params and l2_norm cost nothing)."""
+    with torch.no_grad():
+        net.eval()(x[:1])
+
+
+USUAL: tuple[Callable[[nn.Module, Tensor, Tensor], None], ...] = (
+    *(usual_jacobian,) * 2,
+    *(usual_first_order,) * 4,
+    usual_grasp,
+    usual_nwot,
+    usual_synflow,
+    usual_zen,
+    usual_size,
+)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def time_usual(net: CellNetwork, batch: ImageBatch) -> float:
+    """Seconds for every measure on its own copy of the network."""
+    x, y = torch.tensor(batch.images), torch.tensor(batch.labels)
+    return sum(_seconds(partial(m, copy.deepcopy(net), x, y)) for m in USUAL)
+
+
+def main() -> None:
+    """Print seconds per cell and their ratios as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--cells", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    space = nas_bench_201()
+    settings = FULL.model_copy(
+        update={"batch_size": options.batch_size, "zen_batch_size": options.batch_size}
+    )
+    batch = synthetic_batch(DATASET, options.batch_size, 0)
+    quick = synthetic_batch(DATASET, FAST.batch_size, 0)
+    cells = [space.cell(int(i)) for i in canonical_order(space, 0)[: options.cells]]
+    compute_proxies(cells[0], dataset=DATASET, batch=quick, settings=FAST)
+    columns: dict[str, list[float]] = {"usual": [], "single": [], "shared": [], "fast": []}
+    for cell in cells:
+        timed = partial(compute_proxies, cell, dataset=DATASET)
+        fast = _seconds(partial(timed, batch=quick, settings=FAST))
+        full = partial(timed, batch=batch, settings=settings)
+        shared = _seconds(full)
+        single = sum(_seconds(partial(full, names=[name])) for name in PROXIES)
+        net = build_network(cell, space, classes=CLASSES[DATASET], seed=0)
+        usual = time_usual(net, batch)
+        for name, value in zip(columns, (usual, single, shared, fast), strict=True):
+            columns[name].append(value)
+    mean = {name: float(np.mean(values)) for name, values in columns.items()}
+    report = {
+        "threads": options.threads,
+        "batch_size": options.batch_size,
+        "cells": options.cells,
+        "seconds_per_cell": {name: round(value, 3) for name, value in mean.items()},
+        "usual_over_shared": round(mean["usual"] / mean["shared"], 2),
+        "single_over_shared": round(mean["single"] / mean["shared"], 2),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

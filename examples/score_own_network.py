@@ -1,0 +1,39 @@
+"""Score your own torch classifier with zero-cost proxies, before training it.
+
+    python examples/score_own_network.py
+
+Two small networks, one with half the channels: real images would replace the synthetic batch
+(`load_batch(Path("images.npz"), "cifar10", 64, seed=0)`).
+"""
+
+from torch import nn
+
+from llm_nas.tools.proxies.batch import synthetic_batch
+from llm_nas.tools.proxies.compute import score
+
+
+def classifier(channels: int) -> nn.Module:
+    """Two convolutions, global pooling and ten classes."""
+    return nn.Sequential(
+        nn.Conv2d(3, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(2 * channels),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2 * channels, 10),
+    )
+
+
+def main() -> None:
+    """Print the proxies of both networks side by side."""
+    batch = synthetic_batch("cifar10", batch_size=32, seed=0)
+    narrow, wide = (score(classifier(channels), batch, seed=0) for channels in (8, 16))
+    for name, value in narrow.values.items():
+        print(f"{name:10} {value:12.4f} {wide.values[name]:12.4f}")
+
+
+if __name__ == "__main__":
+    main()
