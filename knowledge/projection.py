@@ -1,7 +1,6 @@
 """Tables derived from the event log: cells, claims, their evidence and lift.
 
-Every table here can be dropped and filled again from the log. They change inside the
-transaction that appends the event, so log and tables never disagree.
+All can be dropped and filled again; they change in the transaction that appends the event.
 """
 
 import hashlib
@@ -179,6 +178,12 @@ def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq
         "INSERT INTO claim_scope VALUES (?,?,?,?,?)",
         [(key, *place, score) for place in places(claim.scope)],
     )
+
+
+def contexts(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Every `dataset/device` with measured cells, in order."""
+    query = "SELECT DISTINCT dataset || '/' || device FROM run_place ORDER BY 1"
+    return tuple(row[0] for row in db.execute(query))
 
 
 def resolve_alias(db: sqlite3.Connection, key: str) -> str | None:

@@ -27,7 +27,7 @@ EVERYWHERE = 0.9
 """Scope match of a claim about everything: a little less than one about this very place."""
 WORDS_PER_TOKEN = 0.75
 """Rough number of English words a token stands for."""
-_CANDIDATES = 48
+_CANDIDATES = 24
 
 
 def worth(claim: Claim, status: Status, evidence: Evidence) -> float:

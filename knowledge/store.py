@@ -175,6 +175,11 @@ class HeuristicStore:
         near = self._index.search(text, _MEANING, self)
         return blend(self._log.db, text, ranked, near, asker)
 
+    def contexts(self) -> tuple[str, ...]:
+        """Every `dataset/device` whose cells the store holds."""
+        with self._lock, self._log.guarded():
+            return projection.contexts(self._log.db)
+
     def newest(self) -> int:
         """Number of the newest event (the index catches up to it)."""
         return self._log.last()
