@@ -16,6 +16,7 @@ from llm_nas.experiments.engine import Engine, run_tasks
 from llm_nas.experiments.methods import make_method
 from llm_nas.experiments.rows import Record, Row, RowLog, Settings
 from llm_nas.experiments.setting import ContextName, Setting, benchmark_in, open_setting
+from llm_nas.tools.predictor import PredictorOptions
 
 CHECKPOINTS = 12
 """Points of a convergence curve."""
@@ -41,6 +42,7 @@ class Plan(Frozen):
             labels=self.labels,
             generations=self.generations,
             partition=self.partition,
+            predictor=str(PredictorOptions()),
             data_source=benchmark.source,
             data_digest=benchmark.digest,
         )
@@ -71,12 +73,15 @@ class Failure:
 
 
 def tasks_of(plan: Plan) -> list[Task]:
-    """All runs of a plan; those that share a predictor stand together."""
+    """All runs of a plan, seed by seed; those that share a predictor stand together.
+
+    A comparison that is cut therefore holds whole seeds, which can be compared.
+    """
     datasets = dict.fromkeys(context.dataset for context in plan.contexts)
     return [
         Task(plan, method, context, seed)
-        for dataset in datasets
         for seed in plan.seeds
+        for dataset in datasets
         for context in plan.contexts
         if context.dataset == dataset
         for method in plan.methods

@@ -65,6 +65,8 @@ class Settings(Frozen):
     labels: int
     generations: int
     partition: str
+    predictor: str
+    """How predicted accuracies were made: rows of different predictors do not compare."""
     data_source: str
     data_digest: str
 

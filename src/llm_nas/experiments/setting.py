@@ -14,7 +14,7 @@ from llm_nas.evaluation.truth import TruthContext, open_context
 from llm_nas.ports import Benchmark, Partition
 from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.latency import open_latency
-from llm_nas.tools.partition import make_partition
+from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
 from llm_nas.tools.space import NasBench201, nas_bench_201
 
@@ -120,7 +120,9 @@ def open_setting(
     return Setting(
         benchmark=benchmark,
         space=space,
-        partition=make_partition(space, partition, seed),
+        partition=open_partition(
+            partition, space, benchmark, name.dataset, context.latency_ms, seed
+        ),
         name=name,
         seed=seed,
         labels=labels,
