@@ -124,7 +124,7 @@ def fewer_bands_by_chance(reached: int, cells: int, bands: int) -> float:
 
 def bad_proposals(tally: Tally) -> tuple[Signature, ...]:
     """Kinds of rejection whose share is significantly above `BAD_SHARE`, worst first."""
-    counts = Counter(_KINDS[v.kind] for v in tally.rejected if v.kind in _KINDS)
+    counts: Counter[Kind] = Counter(_KINDS[v.kind] for v in tally.rejected if v.kind in _KINDS)
     found: list[Signature] = []
     for kind, count in counts.most_common():
         if at_least_by_chance(count, tally.raw, BAD_SHARE) >= CHANCE:
