@@ -49,8 +49,8 @@ def test_true_effect_is_the_mean_over_pairs(
     table = SpaceTable(space)
     condition = AllOf(parts=(OpAt(edge="1>2", op="none"), OpOnPath(op="nor_conv_3x3")))
     mask = table.mask(condition)
-    inside: BoolArray = np.zeros(space.size, dtype=np.bool_)
-    inside[np.random.default_rng(0).choice(space.size, 800, replace=False)] = True
+    inside: BoolArray = np.zeros(len(space.codes()), dtype=np.bool_)
+    inside[np.random.default_rng(0).choice(len(inside), 800, replace=False)] = True
     usable = inside & table.connected
     gains: list[float] = []
     for index in np.flatnonzero(mask & usable):
