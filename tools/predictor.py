@@ -47,6 +47,9 @@ class PredictorOptions:
     twins: bool = True
     """Whether a missing proxy is taken from the canonical twin; see `proxy_matrix`."""
 
+    transfer: bool = True
+    """Whether proxies nobody has published for a data set are another data set's; see `borrow`."""
+
     def __str__(self) -> str:
         """One phrase for reports."""
         twins = "twins' proxies" if self.twins else "published proxies only"
@@ -54,7 +57,7 @@ class PredictorOptions:
 
 
 def parse_options(
-    features: str, model: str, labels_by: str, twins: bool = True
+    features: str, model: str, labels_by: str, twins: bool = True, transfer: bool = True
 ) -> PredictorOptions:
     """Options from a person's words; `RequestError` names the word and what is allowed."""
     return PredictorOptions(
@@ -62,6 +65,7 @@ def parse_options(
         model=_one_of("model", model, MODEL_KINDS),
         labels_by=_one_of("labels_by", labels_by, LABEL_SCHEMES),
         twins=twins,
+        transfer=transfer,
     )
 
 
@@ -123,8 +127,16 @@ class TrainedPredictor:
 
     @property
     def proxies_missing(self) -> dict[str, int]:
-        """Number of cells without a value, for every proxy that lacks some."""
+        """Number of cells without a value of this data set, for every proxy that lacks some."""
         return self.features.proxies_missing
+
+    @property
+    def description(self) -> str:
+        """One sentence for reports: model, features, labels, and whose proxies were borrowed."""
+        lent = self.features.proxies_from
+        donors = ", ".join(sorted(set(lent.values())))
+        borrowed = f"; {len(lent)} proxies borrowed from {donors}" if lent else ""
+        return f"{self.options}, {self.labels} labels{borrowed}"
 
     @cached_property
     def scores(self) -> FloatArray:
@@ -137,6 +149,13 @@ class TrainedPredictor:
         values = np.clip(self.calibration.accuracy_pct(self.scores), 0.0, 100.0)
         values.flags.writeable = False
         return values
+
+    def predict(self, cells: IntArray) -> FloatArray:
+        """Predicted accuracy of some cells in %, `(n,)`, without predicting all others."""
+        scores = self.model.predict(self.features.values[cells])
+        if self.process is not None:
+            scores = (scores + self.process.mean_at(cells)) / 2.0
+        return np.clip(self.calibration.accuracy_pct(scores), 0.0, 100.0)
 
     def predict_all(self) -> FloatArray:
         """Predicted accuracy of every cell in %, `(size,)`, computed once; read-only."""
@@ -177,7 +196,9 @@ def train_predictor(
     niches = partition if partition is not None else make_partition(where)
     train = draw_labels(niches, labels, seed, chosen.labels_by)
     accuracy = benchmark.validation_accuracy_pct(dataset)[train]
-    features = build_features(benchmark, dataset, where, chosen.features, chosen.twins)
+    features = build_features(
+        benchmark, dataset, where, chosen.features, chosen.twins, chosen.transfer
+    )
     return fit_predictor(features, train, accuracy, seed, chosen, start)
 
 

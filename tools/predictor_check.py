@@ -31,8 +31,9 @@ class Validation(TypedDict):
     labels: int
     seed: int
     proxies_missing: dict[str, int]
+    proxies_from: dict[str, str]
     predictor: str
-    """Model, features and label scheme in words."""
+    """Model, features, label scheme and borrowed proxies in words."""
 
 
 def ranks(predicted: FloatArray, truth: FloatArray) -> Ranks:
@@ -77,5 +78,6 @@ def validate(
         labels=predictor.labels,
         seed=predictor.seed,
         proxies_missing=predictor.proxies_missing,
-        predictor=str(predictor.options),
+        proxies_from=predictor.features.proxies_from,
+        predictor=predictor.description,
     )

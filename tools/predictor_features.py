@@ -1,17 +1,25 @@
 """What the accuracy predictor reads: the 13 proxies and, on request, the structure of the cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.domain import PROXIES, BoolArray, FloatArray
 from llm_nas.ports import Benchmark, SearchSpace
 from llm_nas.tools.estimator import normal_scores
 from llm_nas.tools.predictor_paths import Structure, structure_of
 
 FeatureSet: TypeAlias = Literal["proxies", "proxies+structure"]
 FEATURE_SETS: tuple[FeatureSet, ...] = get_args(FeatureSet)
+
+DONORS: Mapping[str, str] = {
+    "cifar10": "ImageNet16-120",
+    "cifar100": "cifar10",
+    "ImageNet16-120": "cifar10",
+}
+"""Where a data set borrows the proxies nobody has published for it (docs/predictor.md)."""
 
 PROXY_WEIGHT = 0.04
 """Squared inverse length scale shared by the proxies' normal scores (see `Features.embedding`)."""
@@ -30,7 +38,9 @@ class Features:
     names: tuple[str, ...]
     """Names of the columns of `values`."""
     proxies_missing: dict[str, int]
-    """Number of cells without a value, for every proxy that lacks some."""
+    """Number of cells without a value of this data set, for every proxy that lacks some."""
+    proxies_from: dict[str, str]
+    """The other data set a proxy's values are borrowed from, for every borrowed proxy."""
 
 
 def proxy_matrix(
@@ -53,25 +63,50 @@ def proxy_matrix(
     return values
 
 
+def borrow(
+    proxies: FloatArray, benchmark: Benchmark, dataset: str, space: SearchSpace, twins: bool = True
+) -> tuple[FloatArray, dict[str, str]]:
+    """Fill proxies that no cell has with another data set's; returns them and what was borrowed.
+
+    A proxy measures a network before training, so what it says on one set of images ranks cells
+    on another almost as well. Proxies that the data set has for some cells stay as they are.
+    """
+    absent = _without_values(proxies)
+    donor = DONORS.get(dataset)
+    if donor is None or not absent.any():
+        return proxies, {}
+    lent = proxy_matrix(benchmark, donor, space, twins)
+    taken = np.asarray(absent & ~_without_values(lent), dtype=np.bool_)
+    names = [name for name, yes in zip(PROXIES, taken.tolist(), strict=True) if yes]
+    return np.where(taken, lent, proxies), dict.fromkeys(names, donor)
+
+
+def _without_values(proxies: FloatArray) -> BoolArray:
+    return np.asarray(np.isnan(proxies).all(axis=0), dtype=np.bool_)
+
+
 def build_features(
     benchmark: Benchmark,
     dataset: str,
     space: SearchSpace,
     features: FeatureSet = "proxies+structure",
     twins: bool = True,
+    transfer: bool = True,
 ) -> Features:
-    """The features of a data set's cells."""
-    proxies = proxy_matrix(benchmark, dataset, space, twins)
-    absent = np.isnan(proxies).sum(axis=0)
+    """The features of a data set's cells; arguments as in `PredictorOptions`."""
+    own = proxy_matrix(benchmark, dataset, space, twins)
+    absent = np.isnan(own).sum(axis=0)
     missing = {name: int(n) for name, n in zip(PROXIES, absent, strict=True) if n}
+    proxies, lent = borrow(own, benchmark, dataset, space, twins) if transfer else (own, {})
     if features == "proxies":
-        return Features(_locked(proxies), _embed_proxies(proxies), PROXIES, missing)
+        return Features(_locked(proxies), _embed_proxies(proxies), PROXIES, missing, lent)
     structure = structure_of(space)
     return Features(
         values=_locked(np.hstack([proxies, structure.values])),
         embedding=_locked(np.hstack([_embed_proxies(proxies), _embed(structure)])),
         names=PROXIES + structure.names,
         proxies_missing=missing,
+        proxies_from=lent,
     )
 
 

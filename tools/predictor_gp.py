@@ -58,12 +58,24 @@ class GaussianProcess:
         return matern52(squared_distances(self.embedding, self.embedding[self.train]))
 
     @cached_property
-    def mean(self) -> FloatArray:
-        """Posterior mean, `(size,)`, in the targets' scale."""
+    def _weights(self) -> FloatArray:
         middle, spread = self._centre
         solve = import_module("scipy.linalg").cho_solve
         weights: FloatArray = solve(self._factor, (self.targets - middle) / spread)
-        return middle + spread * np.asarray(self._cross @ weights, dtype=np.float64)
+        return weights
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Posterior mean, `(size,)`, in the targets' scale."""
+        middle, spread = self._centre
+        return middle + spread * np.asarray(self._cross @ self._weights, dtype=np.float64)
+
+    def mean_at(self, cells: IntArray) -> FloatArray:
+        """Posterior mean of some cells only, `(n,)`."""
+        middle, spread = self._centre
+        rows, labelled = self.embedding[cells], self.embedding[self.train]
+        kernel = matern52(squared_distances(rows, labelled))
+        return middle + spread * np.asarray(kernel @ self._weights, dtype=np.float64)
 
     @cached_property
     def deviation(self) -> FloatArray:

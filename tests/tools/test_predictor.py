@@ -110,6 +110,23 @@ class TestFeatures:
         assert "flops" not in features.proxies_missing
         assert features.names == PROXIES
 
+    def test_proxies_nobody_published_are_borrowed_and_named(self) -> None:
+        benchmark = PackBenchmark()
+        features = build_features(benchmark, "cifar100", SPACE, "proxies")
+        lent = proxy_matrix(benchmark, "cifar10", SPACE)
+        own = proxy_matrix(benchmark, "cifar100", SPACE)
+        kept = [PROXIES.index(name) for name in ("flops", "params", "zen")]
+        assert features.proxies_from == {
+            name: "cifar10" for name in PROXIES if PROXIES.index(name) not in kept
+        }
+        for column in range(len(PROXIES)):
+            expected = own if column in kept else lent
+            np.testing.assert_array_equal(features.values[:, column], expected[:, column])
+        bare = build_features(benchmark, "cifar100", SPACE, "proxies", transfer=False)
+        np.testing.assert_array_equal(bare.values, own)
+        assert bare.proxies_from == {}
+        assert build_features(benchmark, "cifar10", SPACE, "proxies").proxies_from == {}
+
     def test_structure_is_the_canonical_cells(self) -> None:
         features = build_features(PackBenchmark(), "cifar10", SPACE, "proxies+structure")
         structure = features.values[:, len(PROXIES) :]
@@ -173,6 +190,11 @@ class TestOptions:
             "trees+gp on proxies+structure (twins' proxies), labels by niches"
         )
 
+    def test_a_report_says_what_was_borrowed(self, trained: TrainedPredictor) -> None:
+        assert trained.description == f"{PredictorOptions()}, 100 labels"
+        borrower = train_predictor(PackBenchmark(), "cifar100", 60, 0)
+        assert borrower.description.endswith("60 labels; 10 proxies borrowed from cifar10")
+
     @pytest.mark.parametrize("position", [0, 1, 2])
     def test_an_unknown_word_lists_what_is_allowed(self, position: int) -> None:
         words = ["proxies", "trees", "uniform"]
@@ -229,7 +251,7 @@ def test_validation_looks_at_unlabelled_cells_only(trained: TrainedPredictor) ->
     assert set(unlabelled(trained).tolist()).isdisjoint(trained.train_indices.tolist())
 
 
-@pytest.mark.parametrize("dataset", ["cifar10", "ImageNet16-120"])
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "ImageNet16-120"])
 def test_quality_on_the_published_tables(tables: Path, dataset: str) -> None:
     benchmark = TableBenchmark(tables)
     predictor = train_predictor(benchmark, dataset, 1000, 0)

@@ -32,6 +32,9 @@ def validate(
     model: Annotated[str, typer.Option(help="trees, or trees+gp.")] = "trees+gp",
     labels_by: Annotated[str, typer.Option(help="uniform, niches or balanced.")] = "niches",
     twins: Annotated[bool, typer.Option(help="Take missing proxies from the twin.")] = True,
+    transfer: Annotated[
+        bool, typer.Option(help="Borrow unpublished proxies from another data set.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Print rank correlations with test accuracy on cells the predictor has not seen."""
@@ -43,7 +46,7 @@ def validate(
     from llm_nas.tools.space import nas_bench_201
 
     benchmark = open_benchmark(data_dir)
-    options = parse_options(features, model, labels_by, twins)
+    options = parse_options(features, model, labels_by, twins, transfer)
     trained = train_predictor(benchmark, dataset, labels, seed, options=options)
     latency_ms = benchmark.latency_ms(dataset, benchmark.devices()[0])
     truth = open_context(benchmark, dataset, latency_ms).test_accuracy_pct
@@ -66,5 +69,9 @@ def _table(result: "Validation", title: str) -> "Table":
         shown = ["-" if value is None else f"{value:.3f}" for value in figures]
         table.add_row(name, *shown, str(row["cells"]))
     missing = ", ".join(f"{k} ({n})" for k, n in result["proxies_missing"].items())
-    table.caption = f"{result['predictor']}\nproxies missing (cells): {missing or 'none'}"
+    lent = ", ".join(f"{k} ({donor})" for k, donor in result["proxies_from"].items())
+    borrowed = f"\nproxies borrowed (data set): {lent}" if lent else ""
+    table.caption = (
+        f"{result['predictor']}\nproxies missing (cells): {missing or 'none'}{borrowed}"
+    )
     return table
