@@ -1,0 +1,99 @@
+"""Intervals cover what they promise, finalists are worth training, drift is noticed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm_nas.domain import FloatArray
+from llm_nas.errors import RequestError
+from llm_nas.tools.conformal import (
+    Intervals,
+    conformal_intervals,
+    coverage,
+    drift,
+    finalists,
+    nearest_label,
+)
+from llm_nas.tools.data.pack import PackBenchmark
+from llm_nas.tools.data.tables import TableBenchmark
+from llm_nas.tools.partition import make_partition
+from llm_nas.tools.predictor import TrainedPredictor, train_predictor
+from llm_nas.tools.predictor_check import unlabelled
+from llm_nas.tools.space import nas_bench_201
+
+SPACE = nas_bench_201()
+NICHES = make_partition(SPACE)
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedPredictor:
+    return train_predictor(PackBenchmark(), "cifar10", 200, 0)
+
+
+def _labels(predictor: TrainedPredictor) -> FloatArray:
+    return PackBenchmark().validation_accuracy_pct("cifar10")[predictor.train_indices]
+
+
+def _intervals(low: list[float], high: list[float]) -> Intervals:
+    return Intervals(np.array(low), np.array(high), 0.9, {})
+
+
+def test_predicting_some_cells_is_predicting_all(trained: TrainedPredictor) -> None:
+    cells = np.array([5, 4000, 15_000])
+    np.testing.assert_allclose(trained.predict(cells), trained.predict_all()[cells], rtol=1e-6)
+
+
+def test_intervals_hold_the_prediction_and_grow_with_the_level(trained: TrainedPredictor) -> None:
+    wide = conformal_intervals(trained, _labels(trained), NICHES, 0.9)
+    narrow = conformal_intervals(trained, _labels(trained), NICHES, 0.5)
+    predicted = trained.predict_all()
+    assert ((wide.low_pct <= predicted) & (predicted <= wide.high_pct)).all()
+    assert (wide.high_pct - wide.low_pct >= narrow.high_pct - narrow.low_pct - 1e-9).all()
+    assert list(wide.factors) == [niche.id for niche in NICHES.niches]
+
+
+@pytest.mark.parametrize("nominal", [0.0, 1.0, -1.0])
+def test_an_impossible_level(trained: TrainedPredictor, nominal: float) -> None:
+    with pytest.raises(RequestError, match="not between 0 and 1"):
+        conformal_intervals(trained, _labels(trained), NICHES, nominal)
+
+
+def test_coverage_counts() -> None:
+    intervals = _intervals([0, 0, 5, 0], [1, 1, 6, 1])
+    assert coverage(intervals, np.array([0.5, 2.0, 5.5, 1.0]), np.arange(4)) == 0.75
+    assert np.isnan(coverage(intervals, np.zeros(4), np.array([], dtype=np.int64)))
+
+
+def test_finalists_are_the_claimed_front_then_the_most_promising() -> None:
+    predicted = np.array([50.0, 60.0, 55.0, 40.0, 70.0, 99.0])
+    latency = np.array([1.0, 2.0, 2.5, 3.0, 4.0, np.nan])
+    intervals = _intervals([49, 55, 40, 39, 69, 98], [51, 65, 90, 41, 71, 100])
+    everything = np.arange(6)
+    chosen = finalists(predicted, intervals, latency, everything, 4)
+    assert chosen.tolist() == [1, 0, 4, 2]
+    assert finalists(predicted, intervals, latency, everything, 20).tolist() == [1, 0, 4, 2, 3]
+    assert finalists(predicted, intervals, latency, [3], 20).tolist() == [3]
+    assert finalists(predicted, intervals, latency, [], 20).tolist() == []
+    with pytest.raises(RequestError, match="k: 0"):
+        finalists(predicted, intervals, latency, everything, 0)
+
+
+def test_drift_of_nearby_and_of_far_cells(trained: TrainedPredictor) -> None:
+    at_labels = drift(trained, trained.train_indices)
+    assert (at_labels.alarm, at_labels.outside) == (False, 0.0)
+    uniform = drift(trained, unlabelled(trained))
+    assert not uniform.alarm
+    assert uniform.outside == pytest.approx(0.05, abs=0.005)
+    far = np.argsort(nearest_label(trained))[-50:]
+    assert drift(trained, far).alarm
+    assert not drift(trained, []).alarm
+
+
+def test_coverage_on_the_published_tables(tables: Path) -> None:
+    """Over all cells; per niche a seed's calibration sample is small, see docs/predictor.md."""
+    benchmark = TableBenchmark(tables)
+    predictor = train_predictor(benchmark, "cifar10", 600, 0)
+    accuracy = benchmark.validation_accuracy_pct("cifar10")
+    intervals = conformal_intervals(predictor, accuracy[predictor.train_indices], NICHES)
+    assert 0.87 <= coverage(intervals, accuracy, unlabelled(predictor)) <= 0.93

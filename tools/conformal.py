@@ -1,0 +1,214 @@
+"""Calibrated intervals around predicted accuracies, the finalists they suggest, a drift alarm.
+
+Intervals are split-conformal in the cross-validated form (Vovk, Ann. Math. Artif. Intell. 2015):
+the labelled cells are predicted by models that did not see them, their residuals are scaled by a
+difficulty, and the quantile of the scaled residuals is the half-width in units of difficulty.
+Quantiles are taken per niche (Mondrian), because niches differ in how well they are predicted;
+a niche with few labels borrows the quantile of all of them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_nas.domain import FloatArray, IntArray
+from llm_nas.errors import RequestError
+from llm_nas.ports import Partition
+from llm_nas.tools.predictor import TrainedPredictor, fit_predictor
+from llm_nas.tools.predictor_gp import squared_distances
+
+FOLDS = 5
+NOMINAL = 0.9
+_FEWEST = 20
+"""Labels a niche needs for a quantile of its own."""
+_FLOOR = 0.15
+"""Smallest difficulty relative to the median one, so that no interval has zero width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals that hold the validation accuracy of a cell with probability `nominal`."""
+
+    low_pct: FloatArray
+    """`(size,)`."""
+    high_pct: FloatArray
+    """`(size,)`."""
+    nominal: float
+    factors: dict[str, float]
+    """Per niche: half-width in units of difficulty."""
+
+
+def conformal_intervals(
+    predictor: TrainedPredictor,
+    validation_accuracy_pct: FloatArray,
+    partition: Partition,
+    nominal: float = NOMINAL,
+    folds: int = FOLDS,
+) -> Intervals:
+    """Intervals for all cells from the predictor's own labels.
+
+    Args:
+        predictor: trained on `predictor.train_indices`.
+        validation_accuracy_pct: `(labels,)`, the labels in the order of `train_indices`.
+        partition: whose niches get their own quantile.
+        nominal: share of cells to cover, in (0, 1).
+        folds: of the cross-validation that yields residuals.
+
+    Raises:
+        RequestError: `nominal` outside (0, 1).
+    """
+    if not 0 < nominal < 1:
+        raise RequestError(f"nominal: {nominal} is not between 0 and 1")
+    train = predictor.train_indices
+    held_out = _held_out_predictions(predictor, validation_accuracy_pct, folds)
+    residuals = np.abs(validation_accuracy_pct - held_out)
+    hardness, of_labels = _difficulty(predictor, residuals)
+    ratios = residuals / of_labels
+    groups = partition.labels()
+    overall = _quantile(ratios, nominal)
+    factors: dict[str, float] = {}
+    half = np.zeros(len(groups))
+    for position, niche in enumerate(partition.niches):
+        own = ratios[groups[train] == position]
+        factors[niche.id] = _quantile(own, nominal) if len(own) >= _FEWEST else overall
+        members = groups == position
+        half[members] = factors[niche.id] * hardness[members]
+    middle = predictor.predict_all()
+    low, high = np.clip(middle - half, 0.0, 100.0), np.clip(middle + half, 0.0, 100.0)
+    return Intervals(np.asarray(low), np.asarray(high), nominal, factors)
+
+
+def _held_out_predictions(
+    predictor: TrainedPredictor, accuracy_pct: FloatArray, folds: int
+) -> FloatArray:
+    """`(labels,)`: each label predicted by a model that was fitted without its fold."""
+    train = predictor.train_indices
+    fold = np.arange(len(train)) % folds
+    predicted = np.empty(len(train))
+    for k in range(folds):
+        kept = fold != k
+        model = fit_predictor(
+            predictor.features, train[kept], accuracy_pct[kept], predictor.seed, predictor.options
+        )
+        predicted[~kept] = model.predict(train[~kept])
+    return predicted
+
+
+def _difficulty(
+    predictor: TrainedPredictor, residuals: FloatArray, nearest: int = 40
+) -> tuple[FloatArray, FloatArray]:
+    """Difficulty of every cell `(size,)` and of the labels `(labels,)`.
+
+    The mean residual of labels with a similar prediction: errors in % are large where accuracy is
+    steep in the features (poor cells) and small among good ones. The mean is over the `nearest`
+    labels in predicted score, half on either side; a label's own residual is taken out of its
+    mean, or its scaled residual would come out too small and intervals too narrow.
+    """
+    scores, train = predictor.scores, predictor.train_indices
+    order = np.argsort(scores[train], kind="stable")
+    width = min(nearest, len(order))
+    window = np.ones(width) / width
+    mean = np.convolve(residuals[order], window, mode="valid")
+    centres = np.convolve(scores[train][order], window, mode="valid")
+    floor = max(_FLOOR * float(np.median(mean)), 1e-3)
+    smooth = np.interp(scores, centres, mean)
+    others = (smooth[train] * width - residuals) / (width - 1)
+    of_labels = np.asarray(np.maximum(others, floor), dtype=np.float64)
+    return np.asarray(np.maximum(smooth, floor), dtype=np.float64), of_labels
+
+
+def _quantile(ratios: FloatArray, nominal: float) -> float:
+    """The conformal quantile: rank ceil((n + 1) x nominal), the largest when n is too small."""
+    rank = min(math.ceil((len(ratios) + 1) * nominal), len(ratios))
+    return float(np.sort(ratios)[rank - 1])
+
+
+def coverage(intervals: Intervals, accuracy_pct: FloatArray, cells: IntArray) -> float:
+    """Share of `cells` whose accuracy `(size,)` lies in its interval; NaN for no cells."""
+    inside = (accuracy_pct >= intervals.low_pct) & (accuracy_pct <= intervals.high_pct)
+    return float(inside[cells].mean()) if len(cells) else math.nan
+
+
+def finalists(
+    predicted_pct: FloatArray,
+    intervals: Intervals,
+    latency_ms: FloatArray,
+    evaluated: Sequence[int] | IntArray,
+    k: int = 20,
+) -> IntArray:
+    """The k evaluated cells most worth a real training, for `hv@k`.
+
+    The claimed front comes first, then the front of what is left by the intervals' upper ends,
+    peeled layer by layer: cells that may beat the claimed front if they are as good as their
+    interval allows. Within a layer, cells with the widest interval come first, because a training
+    teaches most about them.
+
+    Args:
+        predicted_pct: `(size,)`.
+        intervals: of all cells.
+        latency_ms: `(size,)`, NaN where the device has no value; such cells are left out.
+        evaluated: cells the search asked about.
+        k: how many; fewer when fewer were evaluated.
+
+    Raises:
+        RequestError: k below 1.
+    """
+    if k < 1:
+        raise RequestError(f"k: {k} is below 1")
+    cells = np.unique(np.asarray(evaluated, dtype=np.int64))
+    rest = cells[np.isfinite(latency_ms[cells])]
+    width = intervals.high_pct - intervals.low_pct
+    chosen: list[int] = []
+    optimism = predicted_pct
+    while len(rest) and len(chosen) < k:
+        layer = _front(optimism, latency_ms, rest)
+        chosen += layer[np.argsort(-width[layer], kind="stable")].tolist()
+        rest = np.setdiff1d(rest, layer, assume_unique=True)
+        optimism = intervals.high_pct
+    return np.array(chosen[:k], dtype=np.int64)
+
+
+def _front(accuracy_pct: FloatArray, latency_ms: FloatArray, cells: IntArray) -> IntArray:
+    """Cells that no other of `cells` beats in accuracy without being slower, by latency."""
+    order = cells[np.lexsort((-accuracy_pct[cells], latency_ms[cells]))]
+    best = np.maximum.accumulate(accuracy_pct[order])
+    first = np.concatenate([[True], best[1:] > best[:-1]])
+    return np.asarray(order[first], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far proposed cells lie from the labelled ones."""
+
+    alarm: bool
+    outside: float
+    """Share of the proposed cells farther from any label than 95 % of unlabelled cells are."""
+    cells: int
+
+
+def drift(
+    predictor: TrainedPredictor, proposed: Sequence[int] | IntArray, threshold: float = 0.2
+) -> Drift:
+    """Whether proposals leave the range the predictor was trained on.
+
+    Distance is to the nearest label in the predictor's own feature space. Uniform proposals put
+    5 % outside; the alarm goes off above `threshold`.
+    """
+    cells = np.unique(np.asarray(proposed, dtype=np.int64))
+    if not len(cells):
+        return Drift(alarm=False, outside=0.0, cells=0)
+    distance = nearest_label(predictor)
+    everything = np.arange(len(distance))
+    rest = np.setdiff1d(everything, predictor.train_indices, assume_unique=True)
+    limit = float(np.quantile(distance[rest], 0.95))
+    outside = float((distance[cells] > limit).mean())
+    return Drift(alarm=outside > threshold, outside=outside, cells=len(cells))
+
+
+def nearest_label(predictor: TrainedPredictor) -> FloatArray:
+    """Squared distance of every cell to its nearest labelled cell, `(size,)`."""
+    rows = predictor.features.embedding
+    distances = squared_distances(rows, rows[predictor.train_indices])
+    return np.asarray(distances.min(axis=1), dtype=np.float64)
