@@ -16,6 +16,7 @@ from llm_nas.tools.proxies.batch import ImageBatch, synthetic_batch
 from llm_nas.tools.proxies.compute import NO_PATH, ProxyVector, compute_proxies, score
 from llm_nas.tools.proxies.convolution import CheapSecondDerivatives, Scope
 from llm_nas.tools.proxies.measures import epe_score, jacov_score, nwot_score
+from llm_nas.tools.proxies.run import measure
 from llm_nas.tools.proxies.settings import ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE
 from llm_nas.tools.space import nas_bench_201
@@ -226,3 +227,14 @@ def test_grasp_matches_torchs_own_double_backward() -> None:
     twin = -sum((w * h).sum().item() for w, h in zip(weights, curved, strict=True))
     ours = score(network, batch, names=["grasp"], device="cpu").values["grasp"]
     assert ours == pytest.approx(twin, rel=1e-3)
+
+
+def test_knowing_scale_free_layers_changes_no_value_of_grasp() -> None:
+    network = build_network(MIXED, SPACE, classes=10, seed=5, channels=8, cells_per_stage=1)
+    wanted = [proxy for proxy in PROXY_TABLE if proxy.name == "grasp"]
+    exact, quick = (
+        measure(network, _batch(), wanted, seed=0, zen_batch_size=2, scale_free=known)
+        for known in (frozenset[nn.Module](), network.scale_free_layers())
+    )
+    # Batch norm's epsilon makes the identity approximate in the fourth digit.
+    assert quick.values["grasp"] == pytest.approx(exact.values["grasp"], rel=5e-3)
