@@ -5,13 +5,14 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
 from llm_nas.agents.chat_options import OFFLINE, ModelOptions
 from llm_nas.agents.governor import Governor
+from llm_nas.agents.mixed_designer import MixedDesigner
 from llm_nas.agents.offline_analyst import OfflineAnalyst
 from llm_nas.agents.offline_designer import OfflineDesigner
 from llm_nas.agents.validator import CellValidator
@@ -38,7 +39,7 @@ from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.latency import LatencyTable, open_latency
 from llm_nas.tools.measure import BudgetedEvaluator
 from llm_nas.tools.moves import NicheMoves
-from llm_nas.tools.partition import make_partition
+from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
 from llm_nas.tools.space import nas_bench_201
 
@@ -63,14 +64,19 @@ class Agents:
 class Inputs:
     """What a run is opened from beside its request; comparisons share the costly parts."""
 
-    options: ModelOptions = field(default_factory=ModelOptions)
+    options: ModelOptions | None = None
+    """How models are used; None: the defaults, or what a resumed run was started with."""
     transport: ChatTransport | None = None
     """Replaces the providers (scripted models in tests)."""
     benchmark: Benchmark | None = None
     predicted_pct: FloatArray | None = None
     """`(size,)`; trained from the request when None."""
+    predictor: str = "given"
+    """What made `predicted_pct`, for the report."""
     progress: Callable[[int, int], None] = lambda generation, evaluations: None
     """Called with (generations done, cells measured)."""
+    note: Callable[[str], None] = lambda line: None
+    """Called with lines people should see before the search starts."""
     drain: Callable[[str], None] = lambda reason: None
     """Asks the run to stop between two steps."""
 
@@ -89,6 +95,8 @@ class SearchContext:
     latency: LatencyTable
     predicted_pct: FloatArray
     """`(size,)`: for the report; nodes ask `evaluator`."""
+    predictor: str
+    """What made them: features, model and label scheme."""
     evaluator: BudgetedEvaluator
     advisor: Advisor
     agents: Agents
@@ -123,13 +131,15 @@ def open_context(
         allowed = ", ".join(DATASETS)
         raise RequestError(f"--dataset {request.dataset!r}: expected one of {allowed}")
     space = nas_bench_201()
-    partition = make_partition(space, request.partition, request.seed)
     benchmark = inputs.benchmark or open_benchmark(request.data_dir)
     latency = open_latency(benchmark, request.dataset, request.device, space)
-    predicted_pct = inputs.predicted_pct
+    partition = open_partition(
+        request.partition, space, benchmark, request.dataset, latency.values_ms, request.seed
+    )
+    predicted_pct, predictor = inputs.predicted_pct, inputs.predictor
     if predicted_pct is None:
         trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
-        predicted_pct = trained.predict_all()
+        predicted_pct, predictor = trained.predict_all(), str(trained.options)
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inherited = _inherit(run_dir, request)
@@ -147,6 +157,7 @@ def open_context(
         partition=partition,
         latency=latency,
         predicted_pct=predicted_pct,
+        predictor=predictor,
         evaluator=evaluator,
         advisor=advisor,
         agents=agents,
@@ -181,6 +192,7 @@ def _open_agents(
             spent=ledger.usage(),
             transport=inputs.transport,
         )
+        designer = MixedDesigner(designer, offline[1])
     validator = CellValidator(space, partition, latency.values_ms, latency.name)
     return Agents(analyst, designer, *offline, validator, governor)
 

@@ -36,6 +36,7 @@ def write_report(context: SearchContext) -> SearchReport:
         run=context.run,
         request=context.request,
         data_source=context.benchmark.source,
+        predictor=context.predictor,
         model=context.request.model,
         seed=context.request.seed,
         evaluations=len(measured),

@@ -47,7 +47,7 @@ def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport
     body = {
         "run": run,
         "request": request.model_dump(mode="json"),
-        "options": inputs.options.model_dump(mode="json"),
+        "options": (inputs.options or ModelOptions()).model_dump(mode="json"),
     }
     rundir.write_json(folder / rundir.REQUEST, body)
     return _drive(context, start=True)
@@ -64,7 +64,10 @@ def resume(run: str | Path, inputs: Inputs | None = None) -> SearchReport:
         return SearchReport.model_validate(rundir.read_json(folder / rundir.RESULT))
     body = rundir.read_json(folder / rundir.REQUEST)
     request = SearchRequest.model_validate(body["request"])
-    inputs = inputs or Inputs(options=ModelOptions.model_validate(body.get("options", {})))
+    inputs = inputs or Inputs()
+    if inputs.options is None:
+        kept = ModelOptions.model_validate(body.get("options", {}))
+        inputs = replace(inputs, options=kept)
     with _one_line_errors(folder):
         context = open_context(body["run"], folder, request, inputs)
     return _drive(context, start=False)

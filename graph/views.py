@@ -7,6 +7,7 @@ import numpy as np
 from llm_nas.domain import Measurement
 from llm_nas.evaluation import indicators
 from llm_nas.graph.context import SearchContext
+from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.state import NichePlan
 from llm_nas.knowledge.archive import ArchiveChange, ParetoArchive
 from llm_nas.ports import NicheView
@@ -36,7 +37,17 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
         gaps_ms=gaps,
         failures=tuple(failures[:FAILURES_SHOWN]),
         suggestions=tuple(plan["suggestions"]),
+        gains=_gains(past),
     )
+
+
+def _gains(past: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
+    """Gains of the niche's children by source, oldest first."""
+    found: dict[str, tuple[float, ...]] = {}
+    for outcome in past:
+        for source, gains in outcome.gains.items():
+            found[source] = (*found.get(source, ()), *gains)
+    return found
 
 
 def hypervolume_gains(

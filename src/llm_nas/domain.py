@@ -158,6 +158,8 @@ class SearchReport(Frozen):
     run: str
     request: SearchRequest
     data_source: str
+    predictor: str
+    """Features, model and label scheme of the accuracy predictor."""
     model: str
     seed: int
     evaluations: int

@@ -1,7 +1,7 @@
 """The verbs others supply: protocols between the folders."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -152,6 +152,8 @@ class NicheView:
     """Recent rejections in this niche, newest first."""
     suggestions: tuple[str, ...] = ()
     """Cells of this niche that the Advisor expects to improve the front most, best first."""
+    gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
+    """Normalised hypervolume each measured child of this niche added, by source, in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,18 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
-from llm_nas.cli import compare, data, heuristics, predictor, proxies, search, trace
+from llm_nas.cli import (
+    ablate,
+    bias,
+    compare,
+    data,
+    heuristics,
+    predictor,
+    probe_memory,
+    proxies,
+    search,
+    trace,
+)
 from llm_nas.cli.output import console
 from llm_nas.errors import LlmNasError
 
@@ -27,6 +38,9 @@ def _app() -> typer.Typer:
     app.command("search")(search.search)
     app.command("trace")(trace.trace)
     app.command("compare")(compare.compare)
+    app.command("ablate")(ablate.ablate)
+    app.command("bias")(bias.bias)
+    app.command("probe-memory")(probe_memory.probe_memory)
     app.add_typer(heuristics.app, name="heuristics")
     app.add_typer(predictor.app, name="predictor")
     app.add_typer(proxies.app, name="proxies")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,17 +30,49 @@ def search(
     partition: Annotated[str, typer.Option(help="conv3x3, none, random, count:OP")] = "conv3x3",
     data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
     resume: Annotated[str | None, typer.Option(help="go on with this run")] = None,
+    analyst_model: Annotated[str | None, typer.Option(help="default: --model")] = None,
+    designer_model: Annotated[str | None, typer.Option(help="default: --model")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="cap on money for models")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="cap on tokens, in and out")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="cap on model calls")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="cap on time for models")] = None,
+    when_spent: Annotated[str, typer.Option(help="at a cap: stop or offline")] = "stop",
+    record: Annotated[Path | None, typer.Option(help="keep requests and answers here")] = None,
+    replay: Annotated[Path | None, typer.Option(help="answer from a record, no network")] = None,
+    blind: Annotated[bool, typer.Option(help="hide all names from the model")] = False,
+    concurrency: Annotated[int, typer.Option(help="model calls at the same time")] = 6,
+    temperature: Annotated[float | None, typer.Option(help="of the model")] = 0.7,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for an answer")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
 ) -> None:
     """Search cells that are accurate and fast on a device."""
+    from llm_nas.agents.chat_options import ModelOptions
     from llm_nas.domain import SearchRequest
     from llm_nas.graph import search as door
     from llm_nas.graph.context import Inputs
 
+    options = ModelOptions.model_validate(
+        {
+            "analyst_model": analyst_model,
+            "designer_model": designer_model,
+            "base_url": base_url,
+            "max_usd": max_usd,
+            "max_tokens": max_tokens,
+            "max_calls": max_calls,
+            "max_seconds": max_seconds,
+            "when_spent": when_spent,
+            "record": record,
+            "replay": replay,
+            "blind": blind,
+            "concurrency": concurrency,
+            "temperature": temperature,
+            "timeout_s": timeout,
+        }
+    )
     with _progress(generations, budget, quiet=as_json) as progress:
-        inputs = Inputs(progress=progress)
+        inputs = Inputs(options=options, progress=progress, note=console.print)
         if resume is not None:
-            report = door.resume(resume, inputs)
+            report = door.resume(resume, replace(inputs, options=None))
         else:
             request = SearchRequest(
                 dataset=dataset,
@@ -103,7 +136,7 @@ def show(report: "SearchReport") -> None:
 
 
 def _summary(report: "SearchReport") -> list[str]:
-    c, p = report.cost, report.proposals
+    c, p, request = report.cost, report.proposals, report.request
     reached = report.coverage
     usd = "unknown" if c.usd is None else f"{c.usd:.4f}"
     agents = "offline agents (no language model)" if report.model == "offline" else report.model
@@ -119,7 +152,7 @@ def _summary(report: "SearchReport") -> list[str]:
         f"{p.duplicate} duplicate, {p.novel} novel, {p.rejected} rejected",
         f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
         f"{c.seconds:.1f} s",
-        f"data: {report.data_source}; predictor: {report.request.labels} labelled cells; "
+        f"data: {report.data_source}; predictor: {report.predictor}, {request.labels} labels; "
         f"{report.latency_missing} cells without a latency on this device are skipped",
         f"run {report.out}",
     ]

@@ -1,0 +1,97 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_nas.agents.mixed_designer import TRY_EVERY, MixedDesigner, model_slots, worth
+from llm_nas.claims import Heuristic
+from llm_nas.domain import Niche, Proposal
+from llm_nas.errors import ModelReplyError
+from llm_nas.ports import NicheView
+
+
+def view(slots: int, generation: int = 1, **gains: tuple[float, ...]) -> NicheView:
+    return NicheView(
+        dataset="cifar10",
+        device="toy",
+        niche=Niche(id="S0", rule="any"),
+        generation=generation,
+        generations=10,
+        slots=slots,
+        archive=(),
+        measured=(),
+        gaps_ms=(),
+        failures=(),
+        gains=gains,
+    )
+
+
+class Scripted:
+    """Proposes `slots` numbered cells, or fails."""
+
+    def __init__(self, source: str, *, fails: bool = False) -> None:
+        self.source = source
+        self._fails = fails
+
+    def propose(
+        self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
+    ) -> tuple[Proposal, ...]:
+        if self._fails:
+            raise ModelReplyError("no answer")
+        return tuple(
+            Proposal(arch=f"{self.source}{i}", operator="model", source=self.source)
+            for i in range(view.slots)
+        )
+
+
+def sources(view: NicheView, *, fails: bool = False) -> list[str]:
+    mixed = MixedDesigner(Scripted("model", fails=fails), Scripted("offline"))
+    return [p.source for p in mixed.propose(view, (), np.random.default_rng(0))]
+
+
+def test_without_measurements_the_slots_are_shared() -> None:
+    assert sorted(sources(view(4))) == ["model"] * 2 + ["offline"] * 2
+
+
+def test_slots_follow_the_measured_gain() -> None:
+    good = view(6, model=(0.3, 0.3), offline=(0.1, 0.1))
+    bad = view(6, model=(0.0, 0.01), offline=(0.1, 0.1))
+    assert sources(good).count("model") > 3
+    assert sources(bad).count("model") == 0
+
+
+def test_a_useless_model_is_tried_again_now_and_then() -> None:
+    given_slots = [
+        model_slots({"model": (0.0,), "offline": (0.1,)}, "model", "offline", view(3, generation))
+        for generation in range(1, 1 + 2 * TRY_EVERY)
+    ]
+    assert sum(given_slots) == 2
+
+
+def test_a_failing_model_leaves_its_slots_to_the_offline_designer() -> None:
+    assert sources(view(4), fails=True) == ["offline"] * 4
+    with pytest.raises(ModelReplyError):
+        sources(view(1, generation=TRY_EVERY), fails=True)
+
+
+def test_recent_gains_weigh_more() -> None:
+    assert worth([0.0, 1.0]) > 0.5 > worth([1.0, 0.0])
+    assert worth([]) == 0.0
+    assert worth([0.2, 0.2, 0.2]) == pytest.approx(0.2)
+
+
+@given(
+    st.integers(0, 8),
+    st.integers(0, 20),
+    st.lists(st.floats(0, 1), max_size=5),
+    st.lists(st.floats(0, 1), max_size=5),
+)
+def test_slots_are_never_exceeded(
+    slots: int, generation: int, mine: list[float], other: list[float]
+) -> None:
+    place = view(slots, generation, model=tuple(mine), offline=tuple(other))
+    wanted = model_slots(place.gains, "model", "offline", place)
+    assert 0 <= wanted <= slots
+    assert len(sources(place)) == slots
