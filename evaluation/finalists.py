@@ -24,7 +24,7 @@ def choose_finalists(
     Non-dominated layers by predicted accuracy and latency are taken in order; inside a layer
     the cell that adds most predicted hypervolume comes next, so a front of more than `k` cells
     is thinned where its cells are closest. Alternatives that hedge against prediction noise
-    (expected hypervolume over noisy copies) scored no better; see docs/results.md.
+    (expected hypervolume over noisy copies) scored no better; see docs/protocol.md.
 
     Raises:
         RequestError: If `k` is below 1 or no evaluated cell has a latency.

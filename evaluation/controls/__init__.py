@@ -2,7 +2,7 @@
 
 All go through one door, `Evaluator.accuracy_pct`, and get the same table of latencies for free.
 Their default settings are the best of those tried on seeds that no reported figure uses
-(docs/results.md).
+(docs/protocol.md).
 """
 
 from collections.abc import Mapping
