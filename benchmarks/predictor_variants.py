@@ -3,7 +3,7 @@
 The ceiling scores every cell with the predictor, takes the front by predicted accuracy and
 latency, and re-scores it with test accuracy (relative hypervolume, mean over the six devices).
 
-    python benchmarks/predictor_variants.py --labels 1000 --seeds 0 1 2 3 4 [--json FILE]
+    python benchmarks/predictor_variants.py --labels 1000 --seeds 0 1 2 3 4 [--datasets cifar100]
 """
 
 import argparse
@@ -32,6 +32,7 @@ VARIANTS = {
     "trees+gp, structure": PredictorOptions("proxies+structure", "trees+gp", "uniform"),
     "trees+gp, structure, balanced": PredictorOptions(labels_by="balanced"),
     "trees, structure, niches": PredictorOptions(model="trees"),
+    "default, nothing borrowed": PredictorOptions(transfer=False),
     "default": PredictorOptions(),
 }
 
@@ -56,10 +57,12 @@ def figures(
     return found | {"ceiling": float(np.mean([ceiling(t, predicted) for t in truths]))}
 
 
-def compare(benchmark: Benchmark, labels: int, seeds: Sequence[int]) -> dict[str, Any]:
+def compare(
+    benchmark: Benchmark, datasets: Sequence[str], labels: int, seeds: Sequence[int]
+) -> dict[str, Any]:
     """Mean figures over seeds: variant -> data set -> name -> value."""
     table: dict[str, Any] = {variant: {} for variant in VARIANTS}
-    for dataset in DATASETS:
+    for dataset in datasets:
         truths = contexts(benchmark, dataset)
         for variant in VARIANTS:
             runs = [figures(benchmark, truths, (dataset, labels, s, variant)) for s in seeds]
@@ -75,10 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    table = compare(open_benchmark(arguments.data_dir), arguments.labels, arguments.seeds)
+    benchmark = open_benchmark(arguments.data_dir)
+    table = compare(benchmark, arguments.datasets, arguments.labels, arguments.seeds)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
