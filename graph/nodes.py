@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from langgraph.runtime import Runtime
 
+from llm_nas.domain import TraceEvent
+from llm_nas.evaluation.signatures import Tally, detect
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.report import write_report
@@ -103,10 +105,30 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         evaluations=context.evaluator.evaluations,
         slots={p["niche"]: p["slots"] for p in state["plans"]},
     )
-    context.trace.append([*events, done])
+    context.trace.append([*events, *_signatures(context, generation, outcomes), done])
     _watch_caps(context)
     context.inputs.progress(generation + 1, context.evaluator.evaluations)
     return {"generation": generation + 1}
+
+
+def _signatures(
+    context: SearchContext, generation: int, outcomes: Sequence[Outcome]
+) -> list[TraceEvent]:
+    """What seems to go wrong, with its reason and counter-measure, for the trace."""
+    latency_ms = context.latency.values_ms
+    niches = [o.niche for o in outcomes]
+    found = detect(
+        context.ledger.measured(),
+        [Tally(niche=o.niche, raw=o.counts.raw, rejected=o.rejected) for o in outcomes],
+        {niche: latency_ms[context.partition.members(niche)] for niche in niches},
+        context.request.generations,
+    )
+    return [
+        context.trace.event(
+            generation, RUN, "join", "signature", where=s.niche, **s.model_dump(exclude={"niche"})
+        )
+        for s in found
+    ]
 
 
 def _lesson(context: SearchContext, generation: int, outcomes: Sequence[Outcome]) -> Lesson:

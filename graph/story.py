@@ -84,5 +84,6 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
         f"{len(d['added'])} in, {len(d['removed'])} out, {d['size']} in the archive"
     ),
     "heuristic": lambda d: f"{d['id']} {d['status']} (n={d['n']}): {d['statement']}",
+    "signature": lambda d: f"{d['kind']} in {d['where']}: {d['reason']}; {d['measure']}",
     "generation": lambda d: f"{d['measured']} measured, {d['evaluations']} in all",
 }

@@ -60,14 +60,12 @@ def score_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Values and seconds per proxy of one cell."""
-    import torch
-
     from llm_nas.tools.proxies.compute import compute_proxies
     from llm_nas.tools.proxies.settings import preset
+    from llm_nas.tools.proxies.threads import use_threads
     from llm_nas.tools.space import nas_bench_201
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     space = nas_bench_201()
     cell = space.cell(int(arch)) if arch.isdecimal() else space.parse(arch)
     settings = _sized(preset(setting), batch_size)
@@ -102,7 +100,7 @@ def table_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """All canonical cells of a dataset, into one file; the same command continues a broken run."""
-    import torch
+    from importlib.metadata import version
 
     from llm_nas.tools.proxies import engines, tabulate
     from llm_nas.tools.proxies.settings import preset
@@ -117,7 +115,7 @@ def table_command(
         settings=settings,
         seed=seed,
         batch=images.source,
-        torch=torch.__version__,
+        torch=version("torch"),
     )
     work = engines.Work(dataset, images, seed, settings, threads or 1)
     indices = tabulate.canonical_order(space, seed)[:limit].tolist()
