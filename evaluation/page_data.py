@@ -1,0 +1,281 @@
+"""What a report page shows of one run, gathered from its result and trace.
+
+Every text here may come from a language model or a file somebody sent: it is data, never
+markup. `llm_nas.evaluation.page_render` embeds it as such.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llm_nas.domain import Cost, Frozen, Measurement, ProposalCounts, SearchReport, TraceEvent
+from llm_nas.errors import StoreError
+from llm_nas.evaluation.choose import Step, knee, steps
+from llm_nas.evaluation.signatures import volume_by_generation
+
+
+class _Event(BaseModel):
+    """Base of what is read from a trace: events may have more fields than a page needs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class PageNiche(_Event):
+    """A part of the space."""
+
+    id: str
+    rule: str
+    cells: int
+
+
+class PageHeuristic(_Event):
+    """A heuristic as it last stood, and the gain of children that saw it or did not."""
+
+    id: str
+    statement: str
+    status: str = "inherited"
+    n: int = 0
+    shown: int = 0
+    """Children made while it was shown."""
+    withheld: int = 0
+    lift: float | None = None
+    """Mean hypervolume gain of children with it minus without; None where a side is empty."""
+
+
+class PageSignature(_Event):
+    """Something that went wrong during the run."""
+
+    generation: int
+    niche: str
+    kind: str
+    reason: str
+    measure: str = ""
+
+
+class _Measured(_Event):
+    arch: str
+    predicted_accuracy_pct: float
+    latency_ms: float
+
+
+class _Proposed(_Event):
+    arch: str
+    operator: str
+    source: str
+    parents: tuple[str, ...] = ()
+    heuristics: tuple[str, ...] = ()
+    rationale: str = ""
+
+
+class _Judged(_Event):
+    arch: str
+    decision: str
+    reason: str
+
+
+class _Shown(_Event):
+    id: str
+    statement: str
+
+
+class _Recalled(_Event):
+    shown: tuple[_Shown, ...] = ()
+    withheld: tuple[str, ...] = ()
+
+
+class _Gained(_Event):
+    gains: tuple[float, ...] = ()
+
+
+class PageCell(Frozen):
+    """A measured cell and how it came about."""
+
+    arch: str
+    niche: str
+    generation: int
+    predicted_accuracy_pct: float
+    latency_ms: float
+    gain: float | None
+    """What it added to its niche's normalised hypervolume."""
+    test_accuracy_pct: float | None
+    """Looked up after the search, for cells of the final front only."""
+    operator: str
+    source: str
+    parents: tuple[str, ...]
+    heuristics: tuple[str, ...]
+    rationale: str
+    verdict: str
+
+
+class PageRun(Frozen):
+    """One run, ready to be drawn."""
+
+    run: str
+    dataset: str
+    device: str
+    model: str
+    seed: int
+    partition: str
+    predictor: str
+    data_source: str
+    generations: int
+    evaluations: int
+    figures: dict[str, float]
+    niches: tuple[PageNiche, ...]
+    cells: tuple[PageCell, ...]
+    """In the order of measurement."""
+    heuristics: tuple[PageHeuristic, ...]
+    signatures: tuple[PageSignature, ...]
+    volumes: tuple[float, ...]
+    """Claimed hypervolume after every generation, in the box of the run's own cells."""
+    knee: str
+    steps: tuple[Step, ...]
+    proposals: ProposalCounts
+    cost: Cost
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class _Block:
+    """The events of one niche in one generation."""
+
+    def __init__(self) -> None:
+        self.proposals: dict[str, _Proposed] = {}
+        self.verdicts: dict[str, _Judged] = {}
+        self.measured: list[_Measured] = []
+        self.gains: tuple[float, ...] = ()
+        self.recalled = _Recalled()
+
+    def take(self, event: TraceEvent) -> None:
+        """Keep what matters of an event; others pass."""
+        match event.event:
+            case "proposal":
+                proposal = _Proposed.model_validate(event.data)
+                self.proposals[proposal.arch] = proposal
+            case "verdict":
+                verdict = _Judged.model_validate(event.data)
+                self.verdicts[verdict.arch] = verdict
+            case "measurement":
+                self.measured.append(_Measured.model_validate(event.data))
+            case "change":
+                self.gains = _Gained.model_validate(event.data).gains
+            case "heuristics":
+                self.recalled = _Recalled.model_validate(event.data)
+            case _:
+                pass
+
+
+def page_run(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
+    """What a page shows of a finished run.
+
+    Raises:
+        StoreError: If the trace is not one of this program.
+        RequestError: If the run's front is empty.
+    """
+    try:
+        return _gather(report, events)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise StoreError(f"run {report.run}: its trace lacks {where} of an event") from error
+
+
+def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
+    blocks: dict[tuple[int, str], _Block] = defaultdict(_Block)
+    for event in events:
+        blocks[event.generation, event.niche].take(event)
+    cells = [c for (g, niche), block in blocks.items() for c in _cells(g, niche, block, report)]
+    measured = [
+        Measurement.model_validate(c.model_dump(include=set(Measurement.model_fields)))
+        for c in cells
+    ]
+    request = report.request
+    names = ("hv", "hv_at_k", "hv_ceiling", "igd_plus", "unit_hv", "optimism")
+    return PageRun(
+        run=report.run,
+        dataset=request.dataset,
+        device=request.device.partition("=")[0],
+        model=report.model,
+        seed=report.seed,
+        partition=request.partition,
+        predictor=report.predictor,
+        data_source=report.data_source,
+        generations=request.generations,
+        evaluations=report.evaluations,
+        figures={name: float(getattr(report, name)) for name in names},
+        niches=tuple(_niches(events)),
+        cells=tuple(cells),
+        heuristics=_heuristics(events, blocks.values()),
+        signatures=tuple(_signatures(events)),
+        volumes=volume_by_generation(measured),
+        knee=knee(report.front).arch,
+        steps=steps(report.front),
+        proposals=report.proposals,
+        cost=report.cost,
+        versions=report.versions,
+    )
+
+
+def _niches(events: Iterable[TraceEvent]) -> Iterable[PageNiche]:
+    for event in events:
+        if event.event == "niches":
+            listed: list[Any] = event.data.get("niches", [])
+            yield from (PageNiche.model_validate(niche) for niche in listed)
+
+
+def _signatures(events: Iterable[TraceEvent]) -> Iterable[PageSignature]:
+    for event in events:
+        if event.event == "signature":
+            place = {"generation": event.generation, "niche": event.niche}
+            yield PageSignature.model_validate(place | event.data)
+
+
+def _cells(generation: int, niche: str, block: _Block, report: SearchReport) -> Iterable[PageCell]:
+    tested = {point.arch: point.test_accuracy_pct for point in report.front}
+    for position, cell in enumerate(block.measured):
+        made = block.proposals.get(cell.arch)
+        judged = block.verdicts.get(cell.arch)
+        yield PageCell(
+            arch=cell.arch,
+            niche=niche,
+            generation=generation,
+            predicted_accuracy_pct=cell.predicted_accuracy_pct,
+            latency_ms=cell.latency_ms,
+            gain=block.gains[position] if position < len(block.gains) else None,
+            test_accuracy_pct=tested.get(cell.arch),
+            operator=made.operator if made else "",
+            source=made.source if made else "",
+            parents=made.parents if made else (),
+            heuristics=made.heuristics if made else (),
+            rationale=made.rationale if made else "",
+            verdict=f"{judged.decision}: {judged.reason}" if judged else "",
+        )
+
+
+def _heuristics(
+    events: Iterable[TraceEvent], blocks: Iterable[_Block]
+) -> tuple[PageHeuristic, ...]:
+    """Every heuristic learned or shown, those with most evidence first."""
+    found: dict[str, PageHeuristic] = {}
+    gains: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for block in blocks:
+        for shown in block.recalled.shown:
+            entry = PageHeuristic(id=shown.id, statement=shown.statement)
+            found.setdefault(shown.id, entry)
+            gains[shown.id][0].extend(block.gains)
+        for withheld in block.recalled.withheld:
+            gains[withheld][1].extend(block.gains)
+    for event in events:
+        if event.event == "heuristic":
+            latest = PageHeuristic.model_validate(event.data)
+            found[latest.id] = latest
+    counted = [_with_lift(entry, *gains[entry.id]) for entry in found.values()]
+    return tuple(sorted(counted, key=lambda entry: -entry.n))
+
+
+def _with_lift(
+    entry: PageHeuristic, shown: Sequence[float], withheld: Sequence[float]
+) -> PageHeuristic:
+    lift = sum(shown) / len(shown) - sum(withheld) / len(withheld) if shown and withheld else None
+    counts = {"shown": len(shown), "withheld": len(withheld), "lift": lift}
+    return entry.model_copy(update=counts)
