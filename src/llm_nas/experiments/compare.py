@@ -42,10 +42,16 @@ class Plan(Frozen):
             labels=self.labels,
             generations=self.generations,
             partition=self.partition,
-            predictor=str(PredictorOptions()),
+            predictor=predictor_in_words(PredictorOptions()),
             data_source=benchmark.source,
             data_digest=benchmark.digest,
         )
+
+
+def predictor_in_words(options: PredictorOptions) -> str:
+    """What tells predictors apart in the settings of a comparison."""
+    borrowed = ", missing proxies borrowed from other data sets" if options.transfer else ""
+    return f"{options}{borrowed}"
 
 
 @dataclass(frozen=True, slots=True)
