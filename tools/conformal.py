@@ -3,8 +3,9 @@
 Intervals are split-conformal in the cross-validated form (Vovk, Ann. Math. Artif. Intell. 2015):
 the labelled cells are predicted by models that did not see them, their residuals are scaled by a
 difficulty, and the quantile of the scaled residuals is the half-width in units of difficulty.
-Quantiles are taken per niche (Mondrian), because niches differ in how well they are predicted;
-a niche with few labels borrows the quantile of all of them.
+Quantiles are taken per niche (Mondrian), because niches differ in how well they are predicted.
+A niche has some 60 labels, whose own quantile would be off by chance more than niches differ, so
+the labels of all other niches count too, with a small weight (Tibshirani et al., NeurIPS 2019).
 """
 
 import math
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_nas.domain import FloatArray, IntArray
+from llm_nas.domain import BoolArray, FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition
 from llm_nas.tools.predictor import TrainedPredictor, fit_predictor
@@ -21,8 +22,8 @@ from llm_nas.tools.predictor_gp import squared_distances
 
 FOLDS = 5
 NOMINAL = 0.9
-_FEWEST = 20
-"""Labels a niche needs for a quantile of its own."""
+_BORROWED = 50.0
+"""How many labels of its own all other niches' labels together count as, at most."""
 _FLOOR = 0.15
 """Smallest difficulty relative to the median one, so that no interval has zero width."""
 
@@ -67,12 +68,11 @@ def conformal_intervals(
     hardness, of_labels = _difficulty(predictor, residuals)
     ratios = residuals / of_labels
     groups = partition.labels()
-    overall = _quantile(ratios, nominal)
     factors: dict[str, float] = {}
     half = np.zeros(len(groups))
     for position, niche in enumerate(partition.niches):
-        own = ratios[groups[train] == position]
-        factors[niche.id] = _quantile(own, nominal) if len(own) >= _FEWEST else overall
+        weights = _weights(groups[train] == position)
+        factors[niche.id] = _quantile(ratios, weights, nominal)
         members = groups == position
         half[members] = factors[niche.id] * hardness[members]
     middle = predictor.predict_all()
@@ -119,10 +119,22 @@ def _difficulty(
     return np.asarray(np.maximum(smooth, floor), dtype=np.float64), of_labels
 
 
-def _quantile(ratios: FloatArray, nominal: float) -> float:
-    """The conformal quantile: rank ceil((n + 1) x nominal), the largest when n is too small."""
-    rank = min(math.ceil((len(ratios) + 1) * nominal), len(ratios))
-    return float(np.sort(ratios)[rank - 1])
+def _weights(own: BoolArray) -> FloatArray:
+    """`(labels,)`: 1 for a niche's own labels; the others share at most `_BORROWED`."""
+    others = int((~own).sum())
+    return np.where(own, 1.0, min(1.0, _BORROWED / others) if others else 0.0)
+
+
+def _quantile(ratios: FloatArray, weights: FloatArray, nominal: float) -> float:
+    """The weighted conformal quantile, with one unseen ratio of weight 1 at infinity.
+
+    With equal weights this is rank ceil((n + 1) x nominal); the largest ratio when the labels are
+    too few for the level.
+    """
+    order = np.argsort(ratios, kind="stable")
+    shares = np.cumsum(weights[order]) / (weights.sum() + 1.0)
+    position = int(np.searchsorted(shares, nominal - 1e-12))
+    return float(ratios[order][min(position, len(ratios) - 1)])
 
 
 def coverage(intervals: Intervals, accuracy_pct: FloatArray, cells: IntArray) -> float:
