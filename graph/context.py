@@ -6,10 +6,14 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
 
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
+from llm_nas.agents.chat_estimate import estimate_run
 from llm_nas.agents.chat_options import OFFLINE, ModelOptions
 from llm_nas.agents.governor import Governor
 from llm_nas.agents.mixed_designer import MixedDesigner
@@ -23,7 +27,6 @@ from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
 from llm_nas.graph import rundir
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.trace import Trace
-from llm_nas.knowledge.prior import accuracy_prior
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
 from llm_nas.ports import (
     Advisor,
@@ -43,6 +46,7 @@ from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
 from llm_nas.tools.space import nas_bench_201
 
+PRIOR = "prior.npy"
 INHERITED_MOST = 200
 """Heuristics a run takes over from the store it is given."""
 
@@ -105,6 +109,7 @@ class SearchContext:
     inherited: tuple[Heuristic, ...]
     """What the run took over from `request.store` when it started."""
     prior: FloatArray | None
+    """`(size,)`: what the cells of that store say of accuracy."""
     ledger: Ledger
     trace: Trace
     opened_s: float
@@ -142,7 +147,7 @@ def open_context(
         predicted_pct, predictor = trained.predict_all(), str(trained.options)
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
-    inherited = _inherit(run_dir, request)
+    inherited, prior = _inherit(run_dir, request)
     ledger = Ledger(run_dir / rundir.CHECKPOINT, [n.id for n in partition.niches])
     agents = _open_agents(request, inputs, space, partition, latency, ledger)
     known = [space.index(space.parse(m.arch)) for m in ledger.measured()]
@@ -163,7 +168,7 @@ def open_context(
         agents=agents,
         knowledge=HeuristicStore.open(run_dir / rundir.STORE, space=space, partition=partition),
         inherited=inherited,
-        prior=accuracy_prior(space, inherited),
+        prior=prior,
         ledger=ledger,
         trace=Trace(run_dir / rundir.TRACE, run),
         opened_s=opened_s,
@@ -193,8 +198,20 @@ def _open_agents(
             transport=inputs.transport,
         )
         designer = MixedDesigner(designer, offline[1])
+        inputs.note(_estimate(request, inputs, space, partition))
     validator = CellValidator(space, partition, latency.values_ms, latency.name)
     return Agents(analyst, designer, *offline, validator, governor)
+
+
+def _estimate(
+    request: SearchRequest, inputs: Inputs, space: SearchSpace, partition: Partition
+) -> str:
+    """What the models of a run are expected to cost, in one line."""
+    expected = estimate_run(request, space, partition, inputs.options)
+    unknown = f"price unknown ({', '.join(expected.unpriced)})"
+    price = unknown if expected.usd is None else f"{expected.usd:.2f} USD"
+    tokens = f"{expected.tokens_in}+{expected.tokens_out} tokens"
+    return f"estimate: {expected.calls} calls, {tokens}, {price}"
 
 
 def shared_store(request: SearchRequest) -> Path:
@@ -202,13 +219,24 @@ def shared_store(request: SearchRequest) -> Path:
     return request.store if request.store is not None else default_store_dir()
 
 
-def _inherit(run_dir: Path, request: SearchRequest) -> tuple[Heuristic, ...]:
-    """Heuristics taken over from `request.store` when the run began, the same after a resume."""
+def _inherit(
+    run_dir: Path, request: SearchRequest
+) -> tuple[tuple[Heuristic, ...], FloatArray | None]:
+    """Heuristics and accuracy prior of `request.store` when the run began.
+
+    Both are kept in the run's directory, so that a resumed run goes on with the same.
+    """
     if request.store is None:
-        return ()
-    kept = run_dir / rundir.INHERITED
+        return (), None
+    kept, score = run_dir / rundir.INHERITED, run_dir / PRIOR
     if not kept.exists():
         with HeuristicStore.open(request.store) as store:
             found = store.retrieve(dataset=request.dataset, k=INHERITED_MOST)
+            prior = store.accuracy_prior(request.dataset)
+        if prior is not None:
+            data = BytesIO()
+            np.save(data, prior, allow_pickle=False)
+            rundir.write_bytes(score, data.getvalue())
         rundir.write_json(kept, [h.model_dump(mode="json") for h in found])
-    return tuple(Heuristic.model_validate(h) for h in rundir.read_json(kept))
+    heuristics = tuple(Heuristic.model_validate(h) for h in rundir.read_json(kept))
+    return heuristics, np.load(score, allow_pickle=False) if score.exists() else None

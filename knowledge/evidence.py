@@ -155,6 +155,17 @@ class RunEvidence:
             for rest in ((self._spread, self.typical, vote[3]),)
         ]
 
+    def surface(self) -> FloatArray | None:
+        """Posterior mean over all cells up to a constant, `(size,)`; None with too few cells.
+
+        In the objective's unit, accuracy as in an effect: rising, at the median error.
+        """
+        if len(self._cells) < LEAST_CELLS:
+            return None
+        weights = np.zeros(len(self._kernel.table.codes))
+        weights[self._cells] = self._fit[1]
+        return self._kernel.spread(weights)
+
     def _votes(
         self, claims: Sequence[Claim], questions: Sequence[Question]
     ) -> list[tuple[Method, int, int, tuple[int, ...]]]:

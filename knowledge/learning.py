@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from llm_nas.claims import Claim, Objective
-from llm_nas.knowledge import contradictions, lift, projection
+from llm_nas.knowledge import cells, contradictions, lift, projection
+from llm_nas.knowledge.cells import RunPlace
 from llm_nas.knowledge.eventlog import EventLog
 from llm_nas.knowledge.evidence import RunEvidence, pool
 from llm_nas.knowledge.lifecycle import Standing, decide
-from llm_nas.knowledge.projection import RunPlace
 from llm_nas.knowledge.ranking import worth
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson
@@ -48,7 +48,7 @@ class Learner:
     def lesson(self, lesson: Lesson, seq: int) -> Taken:
         """Take in cells, claims, trials and votes."""
         numbers = {cell.arch: self._world.number_or_none(cell.arch) for cell in lesson.measured}
-        projection.add_cells(self._db, lesson, numbers)
+        cells.add_cells(self._db, lesson, numbers)
         new: list[str] = []
         for claim in lesson.claims:
             reason = f"by {claim.origin.source}, run {lesson.run}, generation {lesson.generation}"
@@ -96,7 +96,7 @@ class Learner:
             self._measure(place, about)
             keys |= dict.fromkeys(about)
         if new:
-            past = projection.run_places(self._db, self._world.space.name, PAST_RUNS)
+            past = cells.run_places(self._db, self._world.space.name, PAST_RUNS)
             for place in past:
                 if place not in places:
                     about = projection.claims_about(self._db, place.dataset, place.device)
@@ -114,7 +114,7 @@ class Learner:
         if not keys:
             return
         self._load(keys)
-        sample = projection.sample(self._db, self._world.space.name, place)
+        sample = cells.sample(self._db, self._world.space.name, place)
         for objective in OBJECTIVES:
             asked = {
                 key: question

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from llm_nas.claims import Claim, Evidence, Heuristic, Scope, Status, canonical
-from llm_nas.domain import FloatArray, IntArray, Measurement
-from llm_nas.knowledge.evidence import Part, Sample
+from llm_nas.knowledge.cells import RunPlace
+from llm_nas.knowledge.evidence import Part
 from llm_nas.knowledge.lift import Tally, lift_of
 from llm_nas.knowledge.ranking import worth
 from llm_nas.ports import Lesson, Trial
@@ -79,14 +79,6 @@ class Held(NamedTuple):
     unwanted: bool
 
 
-class RunPlace(NamedTuple):
-    """Where a run measured."""
-
-    dataset: str
-    device: str
-    run: str
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A claim as the tables hold it."""
@@ -119,42 +111,6 @@ def version(db: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int | None]) -> None:
-    """Record measured cells; one that this run measured before is left as it was."""
-
-    def row(cell: Measurement) -> tuple[object, ...]:
-        where = (lesson.space, lesson.dataset, lesson.device, lesson.run, cell.arch, cell.niche)
-        values = (cell.predicted_accuracy_pct, cell.latency_ms)
-        return (*where, cell.generation, numbers[cell.arch], *values)
-
-    db.executemany(
-        "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
-    )
-    db.execute(
-        "INSERT OR IGNORE INTO run_place VALUES (?, ?, ?, ?, (SELECT count(*) FROM run_place))",
-        (lesson.space, lesson.dataset, lesson.device, lesson.run),
-    )
-
-
-def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
-    """Cells a run measured in a context, one row per distinct cell of the space."""
-    rows = db.execute(
-        "SELECT number, avg(accuracy_pct), avg(latency_ms) FROM cell WHERE space = ? AND "
-        "dataset = ? AND device = ? AND run = ? AND number IS NOT NULL "
-        "GROUP BY number ORDER BY number",
-        (space, place.dataset, place.device, place.run),
-    ).fetchall()
-    table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    numbers: IntArray = table[:, 0].astype(np.int64)
-    return Sample(numbers, table[:, 1], table[:, 2])
-
-
-def run_places(db: sqlite3.Connection, space: str, most: int) -> list[RunPlace]:
-    """The newest runs with their contexts, newest first."""
-    query = "SELECT dataset, device, run FROM run_place WHERE space = ? ORDER BY seq DESC LIMIT ?"
-    return [RunPlace(*row) for row in db.execute(query, (space, most))]
-
-
 def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq: int) -> None:
     """Insert a claim that is not there yet, as proposed."""
     key = claim.key
@@ -178,12 +134,6 @@ def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq
         "INSERT INTO claim_scope VALUES (?,?,?,?,?)",
         [(key, *place, score) for place in places(claim.scope)],
     )
-
-
-def contexts(db: sqlite3.Connection) -> tuple[str, ...]:
-    """Every `dataset/device` with measured cells, in order."""
-    query = "SELECT DISTINCT dataset || '/' || device FROM run_place ORDER BY 1"
-    return tuple(row[0] for row in db.execute(query))
 
 
 def resolve_alias(db: sqlite3.Connection, key: str) -> str | None:

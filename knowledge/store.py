@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from llm_nas.claims import Claim, Heuristic, Status
+from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.knowledge import playbook, projection
+from llm_nas.knowledge import cells, playbook, prior, projection
 from llm_nas.knowledge.eventlog import Event, EventLog
 from llm_nas.knowledge.explain import Explanation, explain
 from llm_nas.knowledge.index import Entry, Index
@@ -178,7 +179,16 @@ class HeuristicStore:
     def contexts(self) -> tuple[str, ...]:
         """Every `dataset/device` whose cells the store holds."""
         with self._lock, self._log.guarded():
-            return projection.contexts(self._log.db)
+            return cells.contexts(self._log.db)
+
+    def accuracy_prior(self, dataset: str) -> FloatArray | None:
+        """What all measured cells say of accuracy on a dataset: a score `(size,)` that rises.
+
+        None while there are too few of them; see `llm_nas.knowledge.prior`.
+        """
+        with self._lock, self._log.guarded():
+            samples = cells.samples_by_dataset(self._log.db, self._world.space.name)
+        return prior.accuracy_prior(self._world.kernel("accuracy"), samples, dataset)
 
     def newest(self) -> int:
         """Number of the newest event (the index catches up to it)."""

@@ -1,0 +1,48 @@
+"""What a store's cells say of all cells."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from llm_nas.domain import FloatArray
+from llm_nas.knowledge.evidence import LEAST_CELLS
+from llm_nas.knowledge.store import HeuristicStore
+from llm_nas.ports import Lesson
+
+LessonMaker = Callable[..., Lesson]
+
+
+def _score(store: HeuristicStore, dataset: str = "cifar10") -> FloatArray:
+    score = store.accuracy_prior(dataset)
+    assert score is not None
+    return score
+
+
+def _likeness(score: FloatArray, accuracy_pct: FloatArray) -> float:
+    return float(np.corrcoef(score, accuracy_pct)[0, 1])
+
+
+def test_few_cells_say_nothing(store: HeuristicStore, lesson: LessonMaker) -> None:
+    assert store.accuracy_prior("cifar10") is None
+    store.learn(lesson(cells=LEAST_CELLS - 1))
+    assert store.accuracy_prior("cifar10") is None
+
+
+def test_cells_of_any_device_and_of_other_datasets_foretell_accuracy(
+    store: HeuristicStore, lesson: LessonMaker, truths: tuple[FloatArray, FloatArray]
+) -> None:
+    store.learn(lesson(cells=40, run="a", device="fpga"))
+    few = _score(store)
+    assert _likeness(few, truths[0]) > 0.6
+    assert np.array_equal(few, _score(store, "cifar100"))
+    store.learn(lesson(cells=200, run="b", device="pixel3"))
+    assert _likeness(_score(store), truths[0]) > _likeness(few, truths[0])
+
+
+def test_enough_cells_of_the_dataset_itself_silence_the_others(
+    store: HeuristicStore, lesson: LessonMaker
+) -> None:
+    store.learn(lesson(cells=100, run="a"))
+    alone = _score(store)
+    store.learn(lesson(cells=100, run="other", dataset="cifar100"))
+    assert np.array_equal(alone, _score(store))
