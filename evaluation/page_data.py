@@ -226,7 +226,8 @@ def _niches(events: Iterable[TraceEvent]) -> Iterable[PageNiche]:
 def _signatures(events: Iterable[TraceEvent]) -> Iterable[PageSignature]:
     for event in events:
         if event.event == "signature":
-            place = {"generation": event.generation, "niche": event.niche}
+            niche = event.data.get("where", event.niche)
+            place = {"generation": event.generation, "niche": niche}
             yield PageSignature.model_validate(place | event.data)
 
 
