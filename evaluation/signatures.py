@@ -69,7 +69,9 @@ class Tally(Frozen):
 
 
 def clustering(niche: str, measured_ms: FloatArray, reachable_ms: FloatArray) -> Signature | None:
-    """Cells crowded into fewer latency bands than an even spread would by chance.
+    """Cells crowded into at most half of the latency bands, which an even spread would not do.
+
+    Half, because a search that has found the good part of a niche rightly leaves the rest.
 
     Args:
         niche: Whose cells these are.
@@ -89,7 +91,7 @@ def clustering(niche: str, measured_ms: FloatArray, reachable_ms: FloatArray) ->
     inner = edges[1:-1]
     reached = sorted(set(np.searchsorted(inner, measured_ms, side="right").tolist()))
     chance = fewer_bands_by_chance(len(reached), int(measured_ms.size), bands)
-    if chance >= CHANCE:
+    if chance >= CHANCE or 2 * len(reached) > bands:
         return None
     low, high = float(measured_ms.min()), float(measured_ms.max())
     missed = [band for band in range(bands) if band not in reached]

@@ -90,8 +90,9 @@ def test_an_even_spread_is_no_cluster() -> None:
         (np.full(9, 5.0), np.array([np.nan])),
         (np.full(9, 5.0), np.full(50, 5.0)),
         (np.full(3, 5.0), REACHABLE_MS),
+        (np.tile(np.linspace(1.5, 6.5, 6), 9), REACHABLE_MS),
     ],
-    ids=["nothing measured", "no latency", "one latency only", "too few to tell"],
+    ids=["nothing measured", "no latency", "one latency only", "too few to tell", "over half"],
 )
 def test_no_cluster_without_evidence(
     measured: np.ndarray[tuple[int], np.dtype[np.float64]],
