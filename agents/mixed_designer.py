@@ -1,11 +1,13 @@
 """Adaptive slots: children come from the language model and from the offline Designer.
 
-Each niche is a small bandit. A source's worth is the mean normalised hypervolume its children
-added in that niche, discounted so that early, easy gains fade; slots follow worth, and a source
-that is behind keeps one slot every few generations, so that it can come back. A weak model costs
-little, because its slots go to the offline Designer; a strong one takes over.
+Each niche is a small bandit. Gains shrink as a search goes on, so only generations in which
+both sources had children count, each scaled by its best gain; the first generation, in which
+nobody knows anything, does not count. Slots follow the square of what a source was worth. A
+source that is behind gets a slot every few generations, at another time in every niche, so that it
+can come back. A weak model costs little; a strong one takes over.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,9 +21,9 @@ from llm_nas.ports import Designer, NicheView
 FADE = 0.7
 """Weight of a child's gain relative to that of the next one of its source."""
 FIRST_SHARE = 0.5
-"""Share of slots of the model while nothing is known."""
-TRY_EVERY = 3
-"""Generations after which a source without slots gets one again."""
+"""Share of slots of the model in the first generation."""
+TRY_EVERY = 4
+"""Generations after which a model without slots gets one again."""
 
 
 class MixedDesigner:
@@ -58,27 +60,21 @@ class MixedDesigner:
 
 
 def worth(gains: Sequence[float]) -> float:
-    """Discounted mean gain per evaluation, newest first in weight."""
+    """Discounted mean gain per evaluation, 0 for none; the newest weighs most."""
+    if not gains:
+        return 0.0
     weights = FADE ** np.arange(len(gains))[::-1]
-    return float(np.average(gains, weights=weights)) if len(gains) else 0.0
+    return max(0.0, float(np.average(gains, weights=weights)))
 
 
 def model_slots(
     gains: Mapping[str, Sequence[float]], model: str, offline: str, view: NicheView
 ) -> int:
-    """How many of `view.slots` the model gets in this niche and generation.
-
-    In proportion to worth, rounded by the generation's turn so that shares below one slot
-    are paid out over time; the model is tried again every `TRY_EVERY` generations.
-    """
-    mine, other = gains.get(model, ()), gains.get(offline, ())
-    share = FIRST_SHARE
-    if mine and other:
-        a, b = max(0.0, worth(mine)), max(0.0, worth(other))
-        share = a / (a + b) if a + b > 0.0 else 0.0
-    exact = share * view.slots
-    slots = int(exact)
-    turn = view.generation % TRY_EVERY == 0
-    if exact - slots >= FIRST_SHARE or (slots == 0 and turn):
-        slots += 1
-    return min(slots, view.slots)
+    """How many of `view.slots` the model gets in this niche and generation."""
+    if view.generation == 0:
+        return int(FIRST_SHARE * view.slots + 0.5)
+    mine, other = worth(gains.get(model, ())) ** 2, worth(gains.get(offline, ())) ** 2
+    share = mine / (mine + other) if mine > 0.0 else 0.0
+    slots = int(share * view.slots + 0.5)
+    turn = (view.generation + zlib.crc32(view.niche.id.encode())) % TRY_EVERY == 0
+    return 1 if slots == 0 and turn and view.slots > 1 else slots

@@ -42,11 +42,18 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
 
 
 def _gains(past: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
-    """Gains of the niche's children by source, oldest first."""
+    """Gains by source where sources can be compared, oldest first.
+
+    Only generations after the first in which two sources had children count, each scaled by
+    the best gain in it: gains shrink as a front fills, whoever makes them.
+    """
     found: dict[str, tuple[float, ...]] = {}
-    for outcome in past:
+    for outcome in past[1:]:
+        best = max((gain for gains in outcome.gains.values() for gain in gains), default=0.0)
+        if len(outcome.gains) < 2 or best <= 0.0:
+            continue
         for source, gains in outcome.gains.items():
-            found[source] = (*found.get(source, ()), *gains)
+            found[source] = (*found.get(source, ()), *(gain / best for gain in gains))
     return found
 
 

@@ -153,7 +153,8 @@ class NicheView:
     suggestions: tuple[str, ...] = ()
     """Cells of this niche that the Advisor expects to improve the front most, best first."""
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
-    """Normalised hypervolume each measured child of this niche added, by source, in order."""
+    """What each measured child of this niche added, by source, in order, in shares of the best
+    gain of its generation; only generations in which two sources can be compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ def view(slots: int, generation: int = 1, **gains: tuple[float, ...]) -> NicheVi
     )
 
 
+def quiet() -> int:
+    """A generation in which this niche tries no source that is behind."""
+    return next(g for g in range(1, 9) if model_slots({}, "model", "offline", view(6, g)) == 0)
+
+
 class Scripted:
     """Proposes `slots` numbered cells, or fails."""
 
@@ -51,15 +56,16 @@ def sources(view: NicheView, *, fails: bool = False) -> list[str]:
     return [p.source for p in mixed.propose(view, (), np.random.default_rng(0))]
 
 
-def test_without_measurements_the_slots_are_shared() -> None:
-    assert sorted(sources(view(4))) == ["model"] * 2 + ["offline"] * 2
+def test_in_the_first_generation_the_slots_are_shared() -> None:
+    assert sorted(sources(view(4, 0))) == ["model"] * 2 + ["offline"] * 2
 
 
 def test_slots_follow_the_measured_gain() -> None:
-    good = view(6, model=(0.3, 0.3), offline=(0.1, 0.1))
-    bad = view(6, model=(0.0, 0.01), offline=(0.1, 0.1))
+    good = view(6, quiet(), model=(1.0, 1.0), offline=(0.3, 0.3))
+    bad = view(6, quiet(), model=(0.0, 0.1), offline=(1.0, 1.0))
     assert sources(good).count("model") > 3
     assert sources(bad).count("model") == 0
+    assert sources(view(6, quiet())).count("model") == 0
 
 
 def test_a_useless_model_is_tried_again_now_and_then() -> None:
@@ -68,12 +74,13 @@ def test_a_useless_model_is_tried_again_now_and_then() -> None:
         for generation in range(1, 1 + 2 * TRY_EVERY)
     ]
     assert sum(given_slots) == 2
+    assert model_slots({}, "model", "offline", view(1, quiet() + TRY_EVERY - 1)) == 0
 
 
 def test_a_failing_model_leaves_its_slots_to_the_offline_designer() -> None:
-    assert sources(view(4), fails=True) == ["offline"] * 4
+    assert sources(view(4, 0), fails=True) == ["offline"] * 4
     with pytest.raises(ModelReplyError):
-        sources(view(1, generation=TRY_EVERY), fails=True)
+        sources(view(1, 0), fails=True)
 
 
 def test_recent_gains_weigh_more() -> None:
