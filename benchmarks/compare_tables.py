@@ -41,9 +41,10 @@ def method_table(summaries: Sequence[MethodSummary]) -> Iterator[str]:
         won = f"{versus.contexts_won}/{versus.contexts}" if versus else ""
         runs = f"{versus.wins}/{versus.ties}/{versus.losses}" if versus else ""
         p = f"{s.p_holm:.0e}" if s.p_holm is not None else ""
+        # One seed gives no interval, and an interval of no width would look like certainty.
+        interval = f" [{s.hv.low:.4f}, {s.hv.high:.4f}]" if s.hv.low < s.hv.high else ""
         yield (
-            f"| {s.method} | {s.hv.mean:.4f} [{s.hv.low:.4f}, {s.hv.high:.4f}] "
-            f"| {s.hv_at_k.mean:.4f} | {s.igd_plus.mean:.4f} | {s.unit_hv.mean:.4f} "
+            f"| {s.method} | {s.hv.mean:.4f}{interval} | {s.hv_at_k.mean:.4f} | {s.igd_plus.mean:.4f} | {s.unit_hv.mean:.4f} "
             f"| {100 * s.of_ceiling:.1f} % | {won} | {runs} | {p} |"
         )
 
