@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from llm_nas.domain import FloatArray, SearchRequest
-from llm_nas.errors import StoreError
+from llm_nas.errors import RequestError, StoreError
 from llm_nas.experiments.setting import ContextName
 from llm_nas.experiments.system import drive
-from llm_nas.experiments.transfer import forbid_target_cells
+from llm_nas.experiments.transfer import (
+    dataset_places,
+    device_places,
+    forbid_target_cells,
+    transfer,
+)
 from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import search
 from llm_nas.ports import Benchmark
@@ -59,3 +64,30 @@ def _inputs(pack: Benchmark, predicted: FloatArray) -> Inputs:
 
 def _learn(folder: Path, store: Path, pack: Benchmark, predicted: FloatArray) -> None:
     search(_request(folder / "source", "raspi4", store), _inputs(pack, predicted))
+
+
+def test_places_are_read_from_lists() -> None:
+    assert device_places("cifar10", "", None) == ()
+    assert len(device_places("cifar10", "all", None)) == 6
+    assert [c.label for c in dataset_places("fpga", "cifar10, cifar100", None)] == [
+        "cifar10:fpga",
+        "cifar100:fpga",
+    ]
+    with pytest.raises(RequestError, match="two different places"):
+        transfer(device_places("cifar10", "fpga", None))
+
+
+def test_a_small_matrix_adds_up() -> None:
+    """Every pair is there once, and a warm search differs from the cold one of its seed."""
+    places = device_places("cifar10", "fpga,raspi4", None)
+    lines: list[str] = []
+    report = transfer(places, budget=12, seeds=1, source_budget=18, progress=lines.append)
+    assert [(g.source, g.target) for g in report.gains] == [
+        ("cifar10:fpga", "cifar10:raspi4"),
+        ("cifar10:raspi4", "cifar10:fpga"),
+    ]
+    for gain in report.gains:
+        assert gain.gain == pytest.approx(gain.warm_hv - gain.cold_hv)
+        assert gain.low <= gain.gain <= gain.high
+    assert report.worst <= report.mean_gain
+    assert len(lines) == 2 + 4
