@@ -44,7 +44,8 @@ def method_table(summaries: Sequence[MethodSummary]) -> Iterator[str]:
         # One seed gives no interval, and an interval of no width would look like certainty.
         interval = f" [{s.hv.low:.4f}, {s.hv.high:.4f}]" if s.hv.low < s.hv.high else ""
         yield (
-            f"| {s.method} | {s.hv.mean:.4f}{interval} | {s.hv_at_k.mean:.4f} | {s.igd_plus.mean:.4f} | {s.unit_hv.mean:.4f} "
+            f"| {s.method} | {s.hv.mean:.4f}{interval} "
+            f"| {s.hv_at_k.mean:.4f} | {s.igd_plus.mean:.4f} | {s.unit_hv.mean:.4f} "
             f"| {100 * s.of_ceiling:.1f} % | {won} | {runs} | {p} |"
         )
 
