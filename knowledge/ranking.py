@@ -27,7 +27,8 @@ EVERYWHERE = 0.9
 """Scope match of a claim about everything: a little less than one about this very place."""
 WORDS_PER_TOKEN = 0.75
 """Rough number of English words a token stands for."""
-_CANDIDATES = 24
+CANDIDATES = 24
+"""Claims looked at per place, more when more are asked for."""
 
 
 def worth(claim: Claim, status: Status, evidence: Evidence) -> float:
@@ -64,7 +65,7 @@ class Candidate:
     place: str
 
 
-def candidates(db: sqlite3.Connection, asker: Asker, limit: int = _CANDIDATES) -> list[Candidate]:
+def candidates(db: sqlite3.Connection, asker: Asker, limit: int = CANDIDATES) -> list[Candidate]:
     """The best claims of every place that matters to the asker, best first, unbenched."""
     best: dict[str, Candidate] = {}
     for dataset, device, niche, match, words in _places(asker):
@@ -141,22 +142,19 @@ def choose(
     ranked: Sequence[tuple[Candidate, Heuristic]], k: int, token_budget: int | None
 ) -> tuple[Heuristic, ...]:
     """Pick up to `k`, each time the best after novelty, while the token budget lasts."""
-    left = list(ranked)
+    left = [(candidate, heuristic, _theme(heuristic.claim)) for candidate, heuristic in ranked]
     chosen: list[Heuristic] = []
     seen: dict[tuple[str, str], int] = {}
     tokens = 0
     while left and len(chosen) < k:
-        best = max(
-            left, key=lambda pair: pair[0].score * SAME_TOPIC ** seen.get(_theme(pair[1].claim), 0)
-        )
-        left.remove(best)
-        candidate, heuristic = best
+        values = [c.score * SAME_TOPIC ** seen.get(theme, 0) for c, _, theme in left]
+        candidate, heuristic, theme = left.pop(values.index(max(values)))
         cost = tokens_of(heuristic.claim.statement)
         if token_budget is not None and tokens + cost > token_budget:
             continue
         tokens += cost
-        repeats = seen.get(_theme(heuristic.claim), 0)
-        seen[_theme(heuristic.claim)] = repeats + 1
+        repeats = seen.get(theme, 0)
+        seen[theme] = repeats + 1
         chosen.append(heuristic.model_copy(update={"why": _why(candidate, heuristic, repeats)}))
     return tuple(chosen)
 

@@ -21,7 +21,7 @@ from llm_nas.knowledge.explain import Explanation, explain
 from llm_nas.knowledge.index import Entry, Index
 from llm_nas.knowledge.learning import LESSON, Learner, Taken, replay
 from llm_nas.knowledge.playbook import ImportReport, Refusal
-from llm_nas.knowledge.ranking import Asker, Candidate, candidates, choose
+from llm_nas.knowledge.ranking import CANDIDATES, Asker, Candidate, candidates, choose
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson, Partition, SearchSpace
 
@@ -162,7 +162,7 @@ class HeuristicStore:
             raise RequestError(f"k {k}: expected at least 1")
         asker = Asker(dataset, device, niche, similarity or {})
         with self._lock, self._log.guarded():
-            ranked = candidates(self._log.db, asker)
+            ranked = candidates(self._log.db, asker, max(CANDIDATES, k))
             if text:
                 ranked = self._by_meaning(text, ranked, asker)
             found = projection.heuristics(self._log.db, [c.id for c in ranked])

@@ -80,6 +80,7 @@ def test_retrieval_respects_count_and_token_budget(
     claims = [claim(OpAt(edge=e, op="nor_conv_3x3")) for e in ("1>2", "1>3", "1>4", "2>3")]
     store.learn(lesson(*claims, cells=80))
     assert len(store.retrieve(k=2)) == 2
+    assert len(store.retrieve(k=200)) == 4
     assert len(store.retrieve(token_budget=15)) == 1
     assert store.retrieve(token_budget=1) == ()
 
