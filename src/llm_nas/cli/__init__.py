@@ -19,8 +19,10 @@ from llm_nas.cli import (
     predictor,
     probe_memory,
     proxies,
+    report,
     search,
     trace,
+    transfer,
 )
 from llm_nas.cli.output import console
 from llm_nas.errors import LlmNasError
@@ -39,6 +41,8 @@ def _app() -> typer.Typer:
     app.command("trace")(trace.trace)
     app.command("compare")(compare.compare)
     app.command("ablate")(ablate.ablate)
+    app.command("report")(report.report)
+    app.command("transfer")(transfer.transfer)
     app.command("bias")(bias.bias)
     app.command("probe-memory")(probe_memory.probe_memory)
     app.add_typer(heuristics.app, name="heuristics")
