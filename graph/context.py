@@ -144,7 +144,7 @@ def open_context(
     predicted_pct, predictor = inputs.predicted_pct, inputs.predictor
     if predicted_pct is None:
         trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
-        predicted_pct, predictor = trained.predict_all(), str(trained.options)
+        predicted_pct, predictor = trained.predict_all(), trained.description
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inherited, prior = _inherit(run_dir, request)

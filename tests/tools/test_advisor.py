@@ -103,7 +103,7 @@ def test_a_prior_orders_the_first_cells() -> None:
 
 def test_a_device_without_any_latency_is_refused() -> None:
     with pytest.raises(RequestError):
-        GaussianAdvisor(SPACE, PARTITION, np.full(SPACE.size, np.nan), 15.0)
+        GaussianAdvisor(SPACE, PARTITION, cost() * np.nan, 15.0)
 
 
 def test_fastest_twins_are_the_fastest_of_their_network() -> None:

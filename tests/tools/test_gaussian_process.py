@@ -19,9 +19,8 @@ def test_posterior_agrees_with_the_textbook_formula() -> None:
     gram = kernel(inputs, inputs, model.hyper) + model.hyper.noise * np.eye(len(y))
     cross = kernel(at, inputs, model.hyper)
     standard = (y - y.mean()) / y.std()
-    np.testing.assert_allclose(
-        mean, y.mean() + y.std() * cross @ np.linalg.solve(gram, standard), rtol=1e-8
-    )
+    solved: FloatArray = np.asarray(np.linalg.solve(gram, standard), dtype=np.float64)
+    np.testing.assert_allclose(mean, y.mean() + y.std() * (cross @ solved), rtol=1e-8)
     own: FloatArray = np.diag(kernel(at, at, model.hyper))
     share = own - np.sum(cross * np.linalg.solve(gram, cross.T).T, axis=1)
     np.testing.assert_allclose(variance, share * model.variance * y.var(), rtol=1e-6)

@@ -27,7 +27,12 @@ def search(
     store: Annotated[Path | None, typer.Option(help="heuristics to start from and add to")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="default runs/<id>")] = None,
     labels: Annotated[int, typer.Option(help="labelled cells the predictor learns from")] = 1000,
-    partition: Annotated[str, typer.Option(help="conv3x3, none, random, count:OP")] = "conv3x3",
+    partition: Annotated[
+        str,
+        typer.Option(
+            help="conv3x3, auto[:K], none, random, count:OP, latency:K, flops:K, params:K"
+        ),
+    ] = "conv3x3",
     data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
     resume: Annotated[str | None, typer.Option(help="go on with this run")] = None,
     analyst_model: Annotated[str | None, typer.Option(help="default: --model")] = None,
@@ -136,7 +141,7 @@ def show(report: "SearchReport") -> None:
 
 
 def _summary(report: "SearchReport") -> list[str]:
-    c, p, request = report.cost, report.proposals, report.request
+    c, p = report.cost, report.proposals
     reached = report.coverage
     usd = "unknown" if c.usd is None else f"{c.usd:.4f}"
     agents = "offline agents (no language model)" if report.model == "offline" else report.model
@@ -152,7 +157,7 @@ def _summary(report: "SearchReport") -> list[str]:
         f"{p.duplicate} duplicate, {p.novel} novel, {p.rejected} rejected",
         f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
         f"{c.seconds:.1f} s",
-        f"data: {report.data_source}; predictor: {report.predictor}, {request.labels} labels; "
+        f"data: {report.data_source}; predictor: {report.predictor}; "
         f"{report.latency_missing} cells without a latency on this device are skipped",
         f"run {report.out}",
     ]
