@@ -34,6 +34,7 @@ _FEWEST_CELLS = 12
 _FEWEST_MATCHES = 3
 _CLAIMS_PER_VIEW = 8
 _MOST_COUNT = 3
+_EXAMPLES = 3
 _CLEAR = 2.0
 """Least |effect| / standard error of a proposed claim."""
 
@@ -111,38 +112,64 @@ def _findings(
     measured: Sequence[Measurement], facts: Sequence[CellFacts], conditions: Sequence[Condition]
 ) -> list[_Finding]:
     """Effects with |t| above the bar, clearest first."""
-    operations = sorted({op for f in facts for op in f.op_at.values()})
-    counts = np.array(
-        [[list(f.op_at.values()).count(op) for op in operations] for f in facts], dtype=np.float64
+    meets = np.array([[matches(c, f) for c in conditions] for f in facts], dtype=np.float64)
+    enough = (meets.sum(axis=0) >= _FEWEST_MATCHES) & (
+        (1.0 - meets).sum(axis=0) >= _FEWEST_MATCHES
     )
-    accuracy = np.array([m.predicted_accuracy_pct for m in measured])
-    latency = np.array([m.latency_ms for m in measured])
+    values: dict[Literal["accuracy", "latency"], FloatArray] = {
+        "accuracy": np.array([m.predicted_accuracy_pct for m in measured]),
+        "latency": np.array([m.latency_ms for m in measured]),
+    }
+    counts = _operation_counts(facts)
     found: list[_Finding] = []
-    for condition in conditions:
-        meets = np.array([matches(condition, f) for f in facts])
-        if not _FEWEST_MATCHES <= meets.sum() <= len(facts) - _FEWEST_MATCHES:
-            continue
-        examples = tuple(m.arch for m, hit in zip(measured, meets, strict=True) if hit)[:3]
-        covariates = counts if isinstance(condition, OpAt | DeadEdges) else counts[:, :0]
-        for objective, values in (("accuracy", accuracy), ("latency", latency)):
-            effect, clarity = _effect(meets.astype(np.float64), covariates, values)
-            if clarity >= _CLEAR:
-                name: Literal["accuracy", "latency"] = (
-                    "accuracy" if objective == "accuracy" else "latency"
+    for beside_counts in (True, False):
+        chosen = [
+            i
+            for i, c in enumerate(conditions)
+            if enough[i] and isinstance(c, OpAt | DeadEdges) == beside_counts
+        ]
+        covariates = counts if beside_counts else counts[:, :0]
+        for objective, target in values.items():
+            effects, clarity = least_squares_effects(meets[:, chosen], covariates, target)
+            for place in np.flatnonzero(clarity >= _CLEAR).tolist():
+                column = chosen[place]
+                cells: list[int] = np.flatnonzero(meets[:, column])[:_EXAMPLES].tolist()
+                found.append(
+                    _Finding(
+                        conditions[column],
+                        objective,
+                        float(effects[place]),
+                        float(clarity[place]),
+                        tuple(measured[i].arch for i in cells),
+                    )
                 )
-                found.append(_Finding(condition, name, effect, clarity, examples))
     return sorted(found, key=lambda f: -f.clarity)
 
 
-def _effect(meets: FloatArray, covariates: FloatArray, values: FloatArray) -> tuple[float, float]:
-    """Least-squares effect of an indicator beside covariates, and |effect| / standard error."""
-    design = np.column_stack([meets, np.ones(len(meets)), covariates[:, 1:]])
-    solution, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    freedom = len(values) - int(rank)
-    if freedom < 1:
-        return 0.0, 0.0
-    residual = values - design @ solution
-    noise = float(residual @ residual) / freedom
-    spread = float(np.linalg.pinv(design.T @ design)[0, 0]) * noise
-    effect = float(solution[0])
-    return effect, abs(effect) / float(np.sqrt(spread)) if spread > 0.0 else 0.0
+def _operation_counts(facts: Sequence[CellFacts]) -> FloatArray:
+    """How often each operation but the first stands in each cell, `(n, operations - 1)`."""
+    written = [list(f.op_at.values()) for f in facts]
+    operations = sorted({op for ops in written for op in ops})
+    return np.array([[ops.count(op) for op in operations[1:]] for ops in written], dtype=float)
+
+
+def least_squares_effects(
+    meets: FloatArray, covariates: FloatArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Least-squares effect of each indicator beside covariates, and |effect| / standard error.
+
+    `meets` is `(n, k)`; both results are `(k,)`, 0 where covariates explain an indicator.
+    Covariates are projected out of both sides first (Frisch, Waugh & Lovell).
+    """
+    base = np.column_stack([np.ones(len(values)), covariates])
+    span, size, _ = np.linalg.svd(base, full_matrices=False)
+    span = span[:, size > 1e-9 * size[0]]
+    indicators = meets - span @ (span.T @ meets)
+    target = values - span @ (span.T @ values)
+    freedom = len(values) - span.shape[1] - 1
+    power = np.sum(indicators**2, axis=0)
+    usable = (power > 1e-9) & (freedom > 0)
+    safe = np.where(usable, power, 1.0)
+    effects = np.where(usable, (indicators.T @ target) / safe, 0.0)
+    noise = np.maximum(float(target @ target) - effects**2 * power, 1e-12) / max(freedom, 1)
+    return effects, np.where(usable, np.abs(effects) / np.sqrt(noise / safe), 0.0)

@@ -38,7 +38,7 @@ class OfflineDesigner:
         """`view.slots` proposals where the niche has that many new cells, best first."""
         ids = tuple(h.id for h in heuristics)
         parents = [m.arch for m in view.archive[:_MOST_PARENTS]]
-        chosen = [self._lineage(view, a, parents, ids) for a in view.suggestions[: view.slots]]
+        chosen = [self._lineage(a, parents, ids) for a in view.suggestions[: view.slots]]
         seen = {self._moves.twin(m.arch) for m in view.measured}
         seen |= {self._moves.twin(p.arch) for p in chosen}
         for _ in range(_TRIES_PER_CHILD * view.slots):
@@ -51,9 +51,7 @@ class OfflineDesigner:
                 chosen.append(child)
         return tuple(chosen)
 
-    def _lineage(
-        self, view: NicheView, arch: str, parents: Sequence[str], ids: tuple[str, ...]
-    ) -> Proposal:
+    def _lineage(self, arch: str, parents: Sequence[str], ids: tuple[str, ...]) -> Proposal:
         if not parents:
             return _proposal(arch, "sample", [], ids, "first cells of the niche")
         why = "largest expected improvement"
@@ -62,9 +60,14 @@ class OfflineDesigner:
             return _proposal(arch, "mutation", [nearest], ids, why)
         for i, first in enumerate(parents):
             for second in parents[i + 1 :]:
-                if arch in self._moves.crossings(view.niche.id, first, second):
+                if self._crosses(arch, first, second):
                     return _proposal(arch, "crossover", [first, second], ids, why)
         return _proposal(arch, "jump", [nearest], ids, f"{why}; {distance} edges changed")
+
+    def _crosses(self, arch: str, first: str, second: str) -> bool:
+        """Whether a cell takes every edge from one of two parents."""
+        child, a, b = (self._moves.facts(cell).op_at for cell in (arch, first, second))
+        return all(op in (a[edge], b[edge]) for edge, op in child.items())
 
     def _edges_apart(self, first: str, second: str) -> int:
         """Edges on which two cells differ, as written or as used, whichever are fewer."""
