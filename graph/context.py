@@ -46,7 +46,6 @@ from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
 from llm_nas.tools.space import nas_bench_201
 
-PRIOR = "prior.npy"
 INHERITED_MOST = 200
 """Heuristics a run takes over from the store it is given."""
 
@@ -228,7 +227,7 @@ def _inherit(
     """
     if request.store is None:
         return (), None
-    kept, score = run_dir / rundir.INHERITED, run_dir / PRIOR
+    kept, score = run_dir / rundir.INHERITED, run_dir / rundir.PRIOR
     if not kept.exists():
         with HeuristicStore.open(request.store) as store:
             found = store.retrieve(dataset=request.dataset, k=INHERITED_MOST)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from langgraph.runtime import Runtime
 
-from llm_nas.domain import TraceEvent
+from llm_nas.domain import Measurement, TraceEvent
 from llm_nas.evaluation.signatures import Tally, detect
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.ledger import Outcome
@@ -82,7 +82,7 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
     generation = state["generation"]
     outcomes = context.ledger.outcomes(generation=generation)
     measured = [m for m in context.ledger.measured() if m.generation == generation]
-    changed = context.knowledge.learn(_lesson(context, generation, outcomes))
+    changed = context.knowledge.learn(_lesson(context, generation, outcomes, measured))
     events = [
         context.trace.event(
             generation,
@@ -131,8 +131,12 @@ def _signatures(
     ]
 
 
-def _lesson(context: SearchContext, generation: int, outcomes: Sequence[Outcome]) -> Lesson:
-    measured = [m for m in context.ledger.measured() if m.generation == generation]
+def _lesson(
+    context: SearchContext,
+    generation: int,
+    outcomes: Sequence[Outcome],
+    measured: Sequence[Measurement],
+) -> Lesson:
     return Lesson(
         run=context.run,
         generation=generation,

@@ -219,6 +219,18 @@ def test_what_lies_in_the_directory_of_a_refused_run_stays(request_of: RequestMa
     assert [p.name for p in folder.iterdir()] == ["thesis.txt"]
 
 
+def test_a_refused_warm_run_leaves_nothing_behind(
+    inputs: Inputs, request_of: RequestMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("LLM_NAS_API_KEY", raising=False)
+    store = request_of.folder / "shared"
+    search(request_of("first", store=store), inputs)
+    with pytest.raises(RequestError):
+        search(request_of("refused", store=store, model="openai:gpt-4.1"), inputs)
+    assert not (request_of.folder / "refused").exists()
+
+
 def test_a_budget_below_the_niches_is_spent_exactly(
     inputs: Inputs, request_of: RequestMaker, predicted_pct: FloatArray
 ) -> None:
