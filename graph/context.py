@@ -229,8 +229,9 @@ def _inherit(
         return (), None
     kept, score = run_dir / rundir.INHERITED, run_dir / rundir.PRIOR
     if not kept.exists():
-        with HeuristicStore.open(request.store) as store:
-            found = store.retrieve(dataset=request.dataset, k=INHERITED_MOST)
+        device = request.device.partition("=")[0]
+        with HeuristicStore.open(request.store, readonly=True) as store:
+            found = store.retrieve(dataset=request.dataset, device=device, k=INHERITED_MOST)
             prior = store.accuracy_prior(request.dataset)
         if prior is not None:
             data = BytesIO()

@@ -160,7 +160,13 @@ def test_heuristics_outlive_the_run(inputs: Inputs, request_of: RequestMaker) ->
     first = search(request_of("one", store=shared), inputs)
     second = search(request_of("two", store=shared), inputs)
     assert not read_trace(first.out)[0].data["inherited"]
-    assert read_trace(second.out)[0].data["inherited"]
+    inherited = read_trace(second.out)[0].data["inherited"]
+    assert inherited
+    elsewhere = search(request_of("three", store=shared, device="edgegpu"), inputs)
+    abroad = read_trace(elsewhere.out)[0].data["inherited"]
+    with HeuristicStore.open(shared, readonly=True) as store:
+        assert {d for key in inherited for d in store.show(key).claim.scope.devices} == {"fpga"}
+        assert not {d for key in abroad for d in store.show(key).claim.scope.devices}
 
 
 @pytest.mark.parametrize(
