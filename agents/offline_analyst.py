@@ -1,12 +1,12 @@
 """The offline Analyst: measures what operations do, no language model.
 
 From all measured cells it fits, for every simple condition that some cell of its niche meets,
-a least-squares effect on accuracy and latency beside the operation counts, and proposes the
-clearest ones as claims. Whether a claim holds is not its call: the knowledge store computes
-evidence from matched pairs and decides.
+a least-squares effect on accuracy, latency and energy beside the operation counts, and proposes
+the clearest ones that are not known yet as claims. Whether a claim holds is not its call: the
+knowledge store computes evidence from matched pairs and decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from llm_nas.claims import (
     DeadEdges,
     Effect,
     Heuristic,
+    Objective,
     OpAt,
     OpCount,
     OpOnPath,
@@ -42,7 +43,7 @@ _CLEAR = 2.0
 @dataclass(frozen=True, slots=True)
 class _Finding:
     condition: Condition
-    objective: Literal["accuracy", "latency"]
+    objective: Objective
     effect: float
     clarity: float
     cells: tuple[str, ...]
@@ -63,8 +64,8 @@ class OfflineAnalyst:
             return Analysis(note=f"{len(view.measured)} cells measured: too few to say anything")
         facts = [self._moves.facts(m.arch) for m in view.measured]
         own = [f for f, m in zip(facts, view.measured, strict=True) if m.niche == view.niche.id]
-        findings = _findings(view.measured, facts, _conditions(own))
-        known = {h.claim.key for h in heuristics}
+        findings = _findings(_values(view), view.measured, facts, _conditions(own))
+        known = view.known_claims | {h.claim.key for h in heuristics}
         claims = [self._claim(view, f) for f in findings]
         fresh = [c for c in claims if c.key not in known][:_CLAIMS_PER_VIEW]
         note = f"{len(findings)} clear effects in {len(facts)} cells; {len(fresh)} proposed"
@@ -72,7 +73,7 @@ class OfflineAnalyst:
 
     def _claim(self, view: NicheView, finding: _Finding) -> Claim:
         direction: Literal["raises", "lowers"] = "raises" if finding.effect > 0 else "lowers"
-        by_device = finding.objective == "latency"
+        by_device = finding.objective != "accuracy"
         scope = Scope(
             space=self._space_name,
             datasets=(view.dataset,),
@@ -108,18 +109,28 @@ def _conditions(facts: Sequence[CellFacts]) -> list[Condition]:
     return [found[key] for key in sorted(found)]
 
 
+def _values(view: NicheView) -> dict[Objective, FloatArray]:
+    """What was measured of all cells, by objective; `(n,)` each."""
+    values: dict[Objective, FloatArray] = {
+        "accuracy": np.array([m.predicted_accuracy_pct for m in view.measured]),
+        "latency": np.array([m.latency_ms for m in view.measured]),
+    }
+    if view.energy_mj:
+        values["energy"] = np.array([view.energy_mj[m.arch] for m in view.measured])
+    return values
+
+
 def _findings(
-    measured: Sequence[Measurement], facts: Sequence[CellFacts], conditions: Sequence[Condition]
+    values: Mapping[Objective, FloatArray],
+    measured: Sequence[Measurement],
+    facts: Sequence[CellFacts],
+    conditions: Sequence[Condition],
 ) -> list[_Finding]:
     """Effects with |t| above the bar, clearest first."""
     meets = np.array([[matches(c, f) for c in conditions] for f in facts], dtype=np.float64)
     enough = (meets.sum(axis=0) >= _FEWEST_MATCHES) & (
         (1.0 - meets).sum(axis=0) >= _FEWEST_MATCHES
     )
-    values: dict[Literal["accuracy", "latency"], FloatArray] = {
-        "accuracy": np.array([m.predicted_accuracy_pct for m in measured]),
-        "latency": np.array([m.latency_ms for m in measured]),
-    }
     counts = _operation_counts(facts)
     found: list[_Finding] = []
     for beside_counts in (True, False):

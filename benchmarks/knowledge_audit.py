@@ -1,24 +1,54 @@
 """Audit the heuristics of many searches: 18 contexts, some seeds, on the tables in use.
 
-    python benchmarks/knowledge_audit.py --seeds 3 --budget 120
+    python benchmarks/knowledge_audit.py --seeds 10,11,12 --budget 120 --out audit.jsonl
 
-Prints one line a run and a summary: claims, precision of sign, coverage of intervals.
+Prints one line a run and a summary: claims, precision of sign, coverage of intervals. With
+`--out`, every run is appended to a file as it ends, and runs that are in it are not done again.
 """
 
 import argparse
-import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import DATASETS, SearchRequest
+from llm_nas.domain import DATASETS, Frozen, SearchRequest
 from llm_nas.experiments.audit import AuditReport, audit
 from llm_nas.experiments.setting import ContextName, benchmark_in, open_setting
 from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import search
 from llm_nas.knowledge.store import HeuristicStore
+
+MARGIN = 10
+"""Supported claims wanted of every run."""
+
+
+class Audited(Frozen):
+    """One search and what became of its claims."""
+
+    seed: int
+    budget: int
+    report: AuditReport
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """Which search it was."""
+        return self.report.dataset, self.report.device, self.seed, self.budget
+
+
+class Summary(Frozen):
+    """Totals over runs; shares weigh every claim equally."""
+
+    runs: int
+    claims: int
+    fewest_claims: int
+    runs_below_margin: int
+    sign_precision: float
+    interval_coverage: float
+    claims_by_objective: dict[str, int]
+    coverage_by_objective: dict[str, float]
 
 
 def audited(dataset: str, device: str, seed: int, budget: int) -> AuditReport:
@@ -38,45 +68,66 @@ def audited(dataset: str, device: str, seed: int, budget: int) -> AuditReport:
             return audit(store, dataset, device)
 
 
-def summary(reports: list[AuditReport]) -> dict[str, float | int]:
-    """Totals over runs; shares weigh every claim equally."""
+def summary(runs: list[Audited]) -> Summary:
+    """Totals over runs."""
+    reports = [run.report for run in runs]
     claims = np.array([r.claims for r in reports])
-    sign = sum(r.claims * (r.sign_precision or 0.0) for r in reports)
-    covered = sum(r.claims * (r.interval_coverage or 0.0) for r in reports)
-    return {
-        "runs": len(reports),
-        "claims": int(claims.sum()),
-        "fewest_claims": int(claims.min()),
-        "sign_precision": sign / max(int(claims.sum()), 1),
-        "interval_coverage": covered / max(int(claims.sum()), 1),
-    }
+    objectives = {name: 0 for r in reports for name in r.by_objective}
+    count = {o: sum(r.by_objective.get(o, (0, 0))[0] for r in reports) for o in objectives}
+    held = {o: sum(r.by_objective.get(o, (0, 0))[1] for r in reports) for o in objectives}
+    total = max(int(claims.sum()), 1)
+    return Summary(
+        runs=len(reports),
+        claims=int(claims.sum()),
+        fewest_claims=int(claims.min()),
+        runs_below_margin=int((claims < MARGIN).sum()),
+        sign_precision=sum(r.claims * (r.sign_precision or 0.0) for r in reports) / total,
+        interval_coverage=sum(held.values()) / total,
+        claims_by_objective=count,
+        coverage_by_objective={o: held[o] / count[o] for o in objectives},
+    )
+
+
+def kept(out: Path | None) -> list[Audited]:
+    """Runs an earlier, interrupted call had finished."""
+    if out is None or not out.exists():
+        return []
+    return [Audited.model_validate_json(line) for line in out.read_text().splitlines()]
+
+
+def missing(options: argparse.Namespace, done: list[Audited]) -> Iterator[tuple[str, str, int]]:
+    """Context and seed of every run still to do."""
+    keys = {run.key for run in done}
+    for dataset in options.datasets.split(","):
+        for seed in map(int, options.seeds.split(",")):
+            for device in options.devices.split(","):
+                if (dataset, device, seed, options.budget) not in keys:
+                    yield dataset, device, seed
 
 
 def main() -> None:
     """Run every context and seed asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", default="10,11,12")
     parser.add_argument("--budget", type=int, default=120)
     parser.add_argument("--datasets", default=",".join(DATASETS))
     parser.add_argument("--devices", default=",".join(benchmark_in(None).devices()))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    reports: list[AuditReport] = []
-    for dataset in options.datasets.split(","):
-        for seed in range(options.seeds):
-            for device in options.devices.split(","):
-                report = audited(dataset, device, seed, options.budget)
-                reports.append(report)
-                sys.stdout.write(
-                    f"{dataset} {device} {seed}: {report.claims} claims, sign "
-                    f"{report.sign_precision}, coverage {report.interval_coverage}\n"
-                )
-                sys.stdout.flush()
-    document = summary(reports)
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    if options.out:
-        rows = [report.model_dump(mode="json") for report in reports]
-        options.out.write_text(json.dumps({"summary": document, "runs": rows}, indent=1))
+    runs = kept(options.out)
+    for dataset, device, seed in missing(options, runs):
+        report = audited(dataset, device, seed, options.budget)
+        run = Audited(seed=seed, budget=options.budget, report=report)
+        runs.append(run)
+        if options.out:
+            with options.out.open("a") as stream:
+                stream.write(run.model_dump_json() + "\n")
+        sys.stdout.write(
+            f"{dataset} {device} {seed}: {report.claims} claims, sign "
+            f"{report.sign_precision}, coverage {report.interval_coverage}\n"
+        )
+        sys.stdout.flush()
+    sys.stdout.write(summary(runs).model_dump_json(indent=2) + "\n")
 
 
 if __name__ == "__main__":

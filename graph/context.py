@@ -4,7 +4,7 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from llm_nas.agents.offline_analyst import OfflineAnalyst
 from llm_nas.agents.offline_designer import OfflineDesigner
 from llm_nas.agents.validator import CellValidator
 from llm_nas.claims import Heuristic
-from llm_nas.domain import DATASETS, FloatArray, SearchRequest
+from llm_nas.domain import DATASETS, FloatArray, Measurement, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
 from llm_nas.graph import rundir
@@ -39,7 +39,7 @@ from llm_nas.ports import (
 )
 from llm_nas.tools.advisor import GaussianAdvisor
 from llm_nas.tools.data import open_benchmark
-from llm_nas.tools.latency import LatencyTable, open_latency
+from llm_nas.tools.latency import LatencyTable, open_energy, open_latency
 from llm_nas.tools.measure import BudgetedEvaluator
 from llm_nas.tools.moves import NicheMoves
 from llm_nas.tools.partition_auto import open_partition
@@ -96,6 +96,8 @@ class SearchContext:
     space: SearchSpace
     partition: Partition
     latency: LatencyTable
+    energy_mj: FloatArray | None
+    """`(size,)`; None on a device without an energy table."""
     predicted_pct: FloatArray
     """`(size,)`: for the report; nodes ask `evaluator`."""
     predictor: str
@@ -113,6 +115,13 @@ class SearchContext:
     trace: Trace
     opened_s: float
     """Monotonic time of opening."""
+
+    def energies(self, measured: Iterable[Measurement]) -> dict[str, float]:
+        """Energies in mJ of measured cells, by cell; empty without an energy table."""
+        if self.energy_mj is None:
+            return {}
+        space = self.space
+        return {m.arch: float(self.energy_mj[space.index(space.parse(m.arch))]) for m in measured}
 
     def close(self) -> None:
         """Release files and connections."""
@@ -160,6 +169,7 @@ def open_context(
         space=space,
         partition=partition,
         latency=latency,
+        energy_mj=open_energy(benchmark, request.dataset, request.device),
         predicted_pct=predicted_pct,
         predictor=predictor,
         evaluator=evaluator,

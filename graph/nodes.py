@@ -148,6 +148,7 @@ def _lesson(
         trials=tuple(t for o in outcomes for t in o.trials),
         keep=tuple(k for o in outcomes for k in o.keep),
         retire=tuple(r for o in outcomes for r in o.retire),
+        energy_mj=context.energies(measured),
     )
 
 

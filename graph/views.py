@@ -38,6 +38,8 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
         failures=tuple(failures[:FAILURES_SHOWN]),
         suggestions=tuple(plan["suggestions"]),
         gains=_gains(past),
+        energy_mj=context.energies(measured),
+        known_claims=context.knowledge.known(context.request.dataset, context.latency.name),
     )
 
 

@@ -24,11 +24,12 @@ def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int 
 
     def row(cell: Measurement) -> tuple[object, ...]:
         where = (lesson.space, lesson.dataset, lesson.device, lesson.run, cell.arch, cell.niche)
-        values = (cell.predicted_accuracy_pct, cell.latency_ms)
+        energy_mj = lesson.energy_mj.get(cell.arch)
+        values = (cell.predicted_accuracy_pct, cell.latency_ms, energy_mj)
         return (*where, cell.generation, numbers[cell.arch], *values)
 
     db.executemany(
-        "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
+        "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
     )
     db.execute(
         "INSERT OR IGNORE INTO run_place VALUES (?, ?, ?, ?, (SELECT count(*) FROM run_place))",
@@ -39,20 +40,20 @@ def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int 
 def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
     """Cells a run measured in a context, one row per distinct cell of the space."""
     rows = db.execute(
-        "SELECT number, avg(accuracy_pct), avg(latency_ms) FROM cell WHERE space = ? AND "
-        "dataset = ? AND device = ? AND run = ? AND number IS NOT NULL "
+        "SELECT number, avg(accuracy_pct), avg(latency_ms), avg(energy_mj) FROM cell "
+        "WHERE space = ? AND dataset = ? AND device = ? AND run = ? AND number IS NOT NULL "
         "GROUP BY number ORDER BY number",
         (space, place.dataset, place.device, place.run),
     ).fetchall()
-    table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 4)
     numbers: IntArray = table[:, 0].astype(np.int64)
-    return Sample(numbers, table[:, 1], table[:, 2])
+    return Sample(numbers, table[:, 1], table[:, 2], table[:, 3])
 
 
 def samples_by_dataset(db: sqlite3.Connection, space: str) -> dict[str, Sample]:
     """Distinct measured cells of every dataset with their mean over runs and devices.
 
-    Latencies, which belong to a device, are NaN.
+    Latencies and energies, which belong to a device, are NaN.
     """
     rows = db.execute(
         "SELECT dataset, number, avg(accuracy_pct) FROM cell WHERE space = ? AND "
@@ -68,7 +69,7 @@ def samples_by_dataset(db: sqlite3.Connection, space: str) -> dict[str, Sample]:
 def _accuracies(cells: Sequence[tuple[int, float]]) -> Sample:
     numbers, accuracies = zip(*cells, strict=True)
     unknown = np.full(len(cells), np.nan)
-    return Sample(np.array(numbers, dtype=np.int64), np.array(accuracies), unknown)
+    return Sample(np.array(numbers, dtype=np.int64), np.array(accuracies), unknown, unknown)
 
 
 def run_places(db: sqlite3.Connection, space: str, most: int) -> list[RunPlace]:

@@ -46,11 +46,20 @@ Method = Literal["matched pairs", "regression"]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Distinct measured cells of one run: indices, accuracies in %, latencies in ms, `(n,)`."""
+    """Distinct measured cells of one run and their values, `(n,)`; NaN where there is none."""
 
     cells: IntArray
     accuracy_pct: FloatArray
     latency_ms: FloatArray
+    energy_mj: FloatArray
+
+    def of(self, objective: Objective) -> FloatArray:
+        """Values of one objective in its unit."""
+        return {
+            "accuracy": self.accuracy_pct,
+            "latency": self.latency_ms,
+            "energy": self.energy_mj,
+        }[objective]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,16 +113,18 @@ class RunEvidence:
         """Fit nothing yet; the kernel must be of the space the cells index."""
         self._kernel = kernel
         self._objective = objective
-        step = -(-len(sample.cells) // MOST_CELLS) or 1
-        self._cells = sample.cells[::step]
+        known = np.isfinite(sample.of(objective))
+        step = -(-int(known.sum()) // MOST_CELLS) or 1
+        self._cells = sample.cells[known][::step]
+        values = sample.of(objective)[known][::step]
         if objective == "accuracy":
-            errors = np.maximum(100.0 - sample.accuracy_pct[::step], LEAST_ERROR_PCT)
+            errors = np.maximum(100.0 - values, LEAST_ERROR_PCT)
             self.typical: float | None = float(np.median(errors))
             self._values = -self.typical * np.log(errors)
         else:
             self.typical = None
-            self._values = sample.latency_ms[::step]
-        self._spread = float(self._values.std())
+            self._values = values
+        self._spread = float(self._values.std()) if len(values) else 0.0
 
     @cached_property
     def _pairs(self) -> tuple[IntArray, IntArray]:

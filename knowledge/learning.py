@@ -18,7 +18,7 @@ from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson
 
 LESSON = TypeAdapter(Lesson)
-OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency")
+OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency", "energy")
 """Objectives that lessons carry measurements of."""
 PAST_RUNS = 24
 """Earlier runs, newest first, whose cells test a claim that is new."""

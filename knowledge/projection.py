@@ -19,7 +19,7 @@ from llm_nas.knowledge.lift import Tally, lift_of
 from llm_nas.knowledge.ranking import worth
 from llm_nas.ports import Lesson, Trial
 
-VERSION = 2
+VERSION = 3
 """Layout of the derived tables; another one in a file makes the store rebuild them."""
 
 _NAMES = ("cell", "run_place", "claim", "claim_scope", "alias", "part", "lift", "trial")
@@ -27,7 +27,7 @@ _NAMES = ("cell", "run_place", "claim", "claim_scope", "alias", "part", "lift", 
 _SCHEMA = """
 CREATE TABLE cell (
     space TEXT, dataset TEXT, device TEXT, run TEXT, arch TEXT, niche TEXT, generation INTEGER,
-    number INTEGER, accuracy_pct REAL, latency_ms REAL,
+    number INTEGER, accuracy_pct REAL, latency_ms REAL, energy_mj REAL,
     PRIMARY KEY (space, dataset, device, run, arch)
 ) WITHOUT ROWID;
 CREATE TABLE run_place (
@@ -246,6 +246,16 @@ def claims_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]
         (dataset, device),
     )
     return [row[0] for row in rows]
+
+
+def keys_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
+    """Keys under which claims about a context are known: their ids and aliases."""
+    found = claims_about(db, dataset, device)
+    rows = db.execute(
+        "SELECT alias FROM alias WHERE claim IN (SELECT value FROM json_each(?))",
+        (json.dumps(found),),
+    )
+    return [*found, *(row[0] for row in rows)]
 
 
 def add_trials(db: sqlite3.Connection, lesson: Lesson) -> set[str]:

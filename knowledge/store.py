@@ -181,6 +181,11 @@ class HeuristicStore:
         with self._lock, self._log.guarded():
             return cells.contexts(self._log.db)
 
+    def known(self, dataset: str, device: str) -> frozenset[str]:
+        """Keys of every claim about a context, of those that say the same as another too."""
+        with self._lock, self._log.guarded():
+            return frozenset(projection.keys_about(self._log.db, dataset, device))
+
     def accuracy_prior(self, dataset: str) -> FloatArray | None:
         """What all measured cells say of accuracy on a dataset: a score `(size,)` that rises.
 

@@ -13,6 +13,7 @@ from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError, RequestError
 from llm_nas.ports import Benchmark, SearchSpace
 from llm_nas.tools.data.npz import sha256_of
+from llm_nas.tools.data.tables import ENERGY_DEVICES
 from llm_nas.tools.space import nas_bench_201
 
 COLUMNS = ("arch", "latency_ms")
@@ -66,6 +67,11 @@ def open_latency(
         raise RequestError(f"device: '{name}' is a known device; give the CSV's another name")
     values = read_csv(Path(path), space if space is not None else nas_bench_201())
     return _table(name, values, f"{Path(path).name} (sha256 {sha256_of(Path(path))[:12]})")
+
+
+def open_energy(benchmark: Benchmark, dataset: str, device: str) -> FloatArray | None:
+    """`(size,)` energies in mJ, batch 1; None for a device without an energy table."""
+    return benchmark.energy_mj(dataset, device) if device in ENERGY_DEVICES else None
 
 
 def _table(name: str, values_ms: FloatArray, source: str) -> LatencyTable:

@@ -155,6 +155,10 @@ class NicheView:
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
     """What each measured child of this niche added, by source, in order, in shares of the best
     gain of its generation; only generations in which two sources can be compared."""
+    energy_mj: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Energy of measured cells, by cell; empty on a device without an energy table."""
+    known_claims: frozenset[str] = frozenset()
+    """Keys of the claims that the run has already put to the test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +282,8 @@ class Lesson:
     trials: tuple[Trial, ...] = ()
     keep: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
+    energy_mj: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Energy in mJ of measured cells, by cell, where the device has an energy table."""
 
 
 class KnowledgeBase(Protocol):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,28 @@ def test_known_claims_are_not_proposed_again() -> None:
     known = [Heuristic(id=c.key, claim=c, status="supported", evidence=Evidence()) for c in first]
     second = analyst.study(view(cells), known).claims
     assert not {c.key for c in first} & {c.key for c in second}
+
+
+def test_energies_are_studied_where_they_are_known() -> None:
+    cells = measured("S2", 60)
+    analyst = OfflineAnalyst(MOVES, SPACE.name)
+    seen = replace(view(cells), energy_mj={m.arch: 2.0 * m.latency_ms for m in cells})
+    energy = [c for c in analyst.study(seen, ()).claims if c.effect.objective == "energy"]
+    assert energy
+    assert all(c.scope.devices == ("toy",) and c.effect.unit == "mJ" for c in energy)
+    without = analyst.study(view(cells), ()).claims
+    assert not [c for c in without if c.effect.objective == "energy"]
+
+
+def test_what_was_put_to_the_test_makes_room_for_the_next_clearest() -> None:
+    cells = measured("S2", 60) + measured("S1", 40)
+    analyst = OfflineAnalyst(MOVES, SPACE.name)
+    known: set[str] = set()
+    for _ in range(3):
+        claims = analyst.study(replace(view(cells), known_claims=frozenset(known)), ()).claims
+        assert not known & {c.key for c in claims}
+        known |= {c.key for c in claims}
+    assert len(known) > len(analyst.study(view(cells), ()).claims)
 
 
 def test_the_designer_takes_suggestions_first_and_names_their_parents() -> None:

@@ -12,19 +12,21 @@ import numpy as np
 from llm_nas.claims import Heuristic, Objective
 from llm_nas.domain import FloatArray, Frozen
 from llm_nas.evaluation.truth import TruthContext
-from llm_nas.experiments.setting import truth_context
+from llm_nas.experiments.setting import benchmark_in, truth_context
 from llm_nas.knowledge.evidence import LEAST_ERROR_PCT
 from llm_nas.knowledge.store import HeuristicStore, default_world
 from llm_nas.knowledge.world import World
+from llm_nas.tools.latency import open_energy
 
 WORST = 10
 """Mistakes an audit lists."""
 
 
-class Mistake(Frozen):
-    """A supported claim that the whole table puts in doubt."""
+class Checked(Frozen):
+    """A supported claim beside its effect on the whole table."""
 
     id: str
+    objective: Objective
     statement: str
     true_effect: float
     mean_effect: float
@@ -45,10 +47,12 @@ class AuditReport(Frozen):
     """Share whose direction is right on the whole table; None without a supported claim."""
     interval_coverage: float | None
     """Share whose 90 % interval holds the effect on the whole table."""
-    worst: tuple[Mistake, ...]
+    worst: tuple[Checked, ...]
     """Wrong signs first, then missed intervals, by distance in interval widths."""
+    by_objective: dict[Objective, tuple[int, int]]
+    """Claims, and those whose interval holds the true effect, by objective."""
     untestable: int
-    """Supported claims without a matched pair in the table, or about another objective."""
+    """Supported claims without a matched pair or without values in the tables."""
 
 
 def audit(
@@ -68,41 +72,57 @@ def audit(
         for h in store.list(status=status, limit=1_000_000)
         if context in h.evidence.contexts
     ]
-    return judge(supported, truth, context, default_world())
+    energy_mj = open_energy(benchmark_in(data_dir), dataset, device)
+    return judge(supported, truth, context, default_world(), energy_mj)
 
 
 def judge(
-    heuristics: Sequence[Heuristic], truth: TruthContext, context: str, world: World
+    heuristics: Sequence[Heuristic],
+    truth: TruthContext,
+    context: str,
+    world: World,
+    energy_mj: FloatArray | None = None,
 ) -> AuditReport:
     """Compare evidence with the truth of one context (`dataset/device`)."""
-    checked = [_check(h, _true_effect(h, truth, world)) for h in heuristics]
-    found = [mistake for mistake in checked if mistake is not None]
-    wrong = [m for m in found if not (m.sign_right and m.covered)]
+    checked = [_check(h, _true_effect(h, truth, world, energy_mj)) for h in heuristics]
+    found = [claim for claim in checked if claim is not None]
+    wrong = [c for c in found if not (c.sign_right and c.covered)]
     return AuditReport(
         dataset=truth.dataset,
         device=context.partition("/")[2],
         data_source=truth.origin,
         claims=len(found),
-        sign_precision=float(np.mean([m.sign_right for m in found])) if found else None,
-        interval_coverage=float(np.mean([m.covered for m in found])) if found else None,
+        sign_precision=float(np.mean([c.sign_right for c in found])) if found else None,
+        interval_coverage=float(np.mean([c.covered for c in found])) if found else None,
         worst=tuple(sorted(wrong, key=_badness)[:WORST]),
+        by_objective=_by_objective(found),
         untestable=len(heuristics) - len(found),
     )
 
 
-def _true_effect(heuristic: Heuristic, truth: TruthContext, world: World) -> float | None:
+def _by_objective(found: Sequence[Checked]) -> dict[Objective, tuple[int, int]]:
+    kinds = sorted({c.objective for c in found})
+    own = {kind: [c.covered for c in found if c.objective == kind] for kind in kinds}
+    return {kind: (len(covered), sum(covered)) for kind, covered in own.items()}
+
+
+def _true_effect(
+    heuristic: Heuristic, truth: TruthContext, world: World, energy_mj: FloatArray | None
+) -> float | None:
     """The effect on the whole table, in the unit and at the error the evidence is given in."""
     question = world.question(heuristic.claim)
     if question is None:
         return None
-    values = _values(heuristic.claim.effect.objective, heuristic, truth)
+    values = _values(heuristic, truth, energy_mj)
     if values is None:
         return None
     return world.table.true_effect(heuristic.claim.condition, question.inside, values)
 
 
-def _values(objective: Objective, heuristic: Heuristic, truth: TruthContext) -> FloatArray | None:
-    match objective:
+def _values(
+    heuristic: Heuristic, truth: TruthContext, energy_mj: FloatArray | None
+) -> FloatArray | None:
+    match heuristic.claim.effect.objective:
         case "accuracy":
             typical = heuristic.evidence.typical_error_pct
             errors = np.maximum(100.0 - truth.test_accuracy_pct, LEAST_ERROR_PCT)
@@ -110,15 +130,16 @@ def _values(objective: Objective, heuristic: Heuristic, truth: TruthContext) -> 
         case "latency":
             return truth.latency_ms
         case "energy":
-            return None
+            return energy_mj
 
 
-def _check(heuristic: Heuristic, true_effect: float | None) -> Mistake | None:
+def _check(heuristic: Heuristic, true_effect: float | None) -> Checked | None:
     if true_effect is None:
         return None
     evidence = heuristic.evidence
-    return Mistake(
+    return Checked(
         id=heuristic.id,
+        objective=heuristic.claim.effect.objective,
         statement=heuristic.claim.statement,
         true_effect=true_effect,
         mean_effect=evidence.mean_effect,
@@ -129,6 +150,6 @@ def _check(heuristic: Heuristic, true_effect: float | None) -> Mistake | None:
     )
 
 
-def _badness(mistake: Mistake) -> tuple[bool, float]:
-    half = max((mistake.high - mistake.low) / 2, 1e-12)
-    return mistake.sign_right, -abs(mistake.true_effect - mistake.mean_effect) / half
+def _badness(claim: Checked) -> tuple[bool, float]:
+    half = max((claim.high - claim.low) / 2, 1e-12)
+    return claim.sign_right, -abs(claim.true_effect - claim.mean_effect) / half
