@@ -7,12 +7,12 @@ lineage: the parent it is one mutation away from, the two it is a crossover of, 
 nearest parent where it is further from all.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from llm_nas.claims import Heuristic, matches
+from llm_nas.agents.preference import ByHeuristics, Preference
+from llm_nas.claims import Heuristic
 from llm_nas.domain import Proposal
 from llm_nas.ports import Moves, NicheView
 
@@ -20,8 +20,6 @@ CROSSOVER_PROBABILITY = 0.5
 """As published (arXiv 2510.01472)."""
 _MOST_PARENTS = 12
 _TRIES_PER_CHILD = 8
-_WEIGHT_PER_HEURISTIC = 0.5
-"""Log-odds a supported heuristic adds to a child it favours, and takes from one it disfavours."""
 
 
 class OfflineDesigner:
@@ -29,8 +27,10 @@ class OfflineDesigner:
 
     source = "offline"
 
-    def __init__(self, moves: Moves) -> None:
+    def __init__(self, moves: Moves, preference: Preference | None = None) -> None:
+        """Prefer children by the heuristics shown, unless another preference is given."""
         self._moves = moves
+        self._preference = preference or ByHeuristics(moves)
 
     def propose(
         self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
@@ -85,7 +85,7 @@ class OfflineDesigner:
     ) -> Proposal:
         niche = view.niche.id
         if not parents:
-            return _proposal(self._moves.sample(niche, rng), "sample", [], ids, "uniform")
+            return self._sample(niche, heuristics, ids, rng)
         picked = [parents[int(i)] for i in rng.permutation(len(parents))[:2]]
         children: tuple[str, ...] = ()
         operator = "crossover"
@@ -95,27 +95,29 @@ class OfflineDesigner:
             operator, picked = "mutation", picked[:1]
             children = self._moves.mutations(niche, picked[0])
         if not children:
-            return _proposal(self._moves.sample(niche, rng), "sample", [], ids, "uniform")
-        weights = np.array([self._weight(child, heuristics) for child in children])
-        child = children[int(rng.choice(len(children), p=weights / weights.sum()))]
-        return _proposal(child, operator, picked, ids, "weighted by heuristics")
+            return self._sample(niche, heuristics, ids, rng)
+        child = self._choose(children, heuristics, rng)
+        return _proposal(child, operator, picked, ids, f"weighted by {self._preference.by}")
 
-    def _weight(self, arch: str, heuristics: Sequence[Heuristic]) -> float:
-        facts = self._moves.facts(arch)
-        log_odds = sum(
-            _WEIGHT_PER_HEURISTIC * _benefit(h)
-            for h in heuristics
-            if matches(h.claim.condition, facts)
-        )
-        return math.exp(max(-3.0, min(3.0, log_odds)))
+    def _sample(
+        self,
+        niche: str,
+        heuristics: Sequence[Heuristic],
+        ids: tuple[str, ...],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """A cell of the niche: uniform, or the preferred one of a few uniform ones."""
+        drawn = [self._moves.sample(niche, rng) for _ in range(self._preference.draws)]
+        if len(drawn) == 1:
+            return _proposal(drawn[0], "sample", [], ids, "uniform")
+        why = f"of {len(drawn)} uniform cells, weighted by {self._preference.by}"
+        return _proposal(self._choose(drawn, heuristics, rng), "sample", [], ids, why)
 
-
-def _benefit(heuristic: Heuristic) -> int:
-    """+1 when the claimed effect is welcome, -1 when not, 0 while nothing supports it."""
-    if heuristic.status not in ("supported", "trusted"):
-        return 0
-    sign = heuristic.claim.effect.sign
-    return sign if heuristic.claim.effect.objective == "accuracy" else -sign
+    def _choose(
+        self, archs: Sequence[str], heuristics: Sequence[Heuristic], rng: np.random.Generator
+    ) -> str:
+        weights = self._preference.weights(archs, heuristics, rng)
+        return archs[int(rng.choice(len(archs), p=weights / weights.sum()))]
 
 
 def _proposal(

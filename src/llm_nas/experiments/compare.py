@@ -168,9 +168,9 @@ def compare(
     """
     for method in plan.methods:
         make_method(method)
-    log = RowLog(out, plan.settings())
+    log = RowLog(out, plan.settings(), Record)
     tasks = tasks_of(plan)
-    done = log.done()
+    done = {record.row.key for record in log.records}
     missing = [task for task in tasks if task.key not in done]
     finished, failures = len(tasks) - len(missing), list[Failure]()
     progress(finished, len(tasks))

@@ -18,7 +18,7 @@ COLUMNS = 6
 """Panels in a row of the attainment picture."""
 
 
-def _figure(width_in: float, height_in: float) -> Any:
+def agg_figure(width_in: float, height_in: float) -> Any:
     """A figure drawn by the Agg backend, whatever display there is."""
     figure = import_module("matplotlib.figure").Figure(figsize=(width_in, height_in))
     import_module("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
@@ -54,7 +54,7 @@ def convergence_plot(records: Sequence[Record], methods: Sequence[str], path: Pa
     """
     if not records:
         raise RequestError("nothing to plot: no run has finished")
-    figure = _figure(7.0, 4.5)
+    figure = agg_figure(7.0, 4.5)
     axes = figure.add_subplot()
     for method in methods:
         at, values = curves(records, method)
@@ -88,7 +88,7 @@ def attainment_plot(
         raise RequestError("nothing to plot: no run has finished")
     columns = min(COLUMNS, len(contexts))
     rows = -(-len(contexts) // columns)
-    figure = _figure(3.2 * columns + 0.8, 2.8 * rows + 0.5)
+    figure = agg_figure(3.2 * columns + 0.8, 2.8 * rows + 0.5)
     panels = figure.subplots(rows, columns, squeeze=False)
     for panel in panels.flat[len(contexts) :]:
         panel.set_visible(False)

@@ -7,8 +7,9 @@ cut short is dropped when the log is read, and its run is done again.
 import csv
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -71,11 +72,19 @@ class Settings(Frozen):
     data_digest: str
 
 
-class RowLog:
-    """The append-only log in an experiment's directory."""
+Line = TypeVar("Line", bound=Frozen)
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+
+class RowLog(Generic[Line]):
+    """The append-only log in an experiment's directory; a line is a `Record` or another value."""
+
+    def __init__(self, folder: Path, settings: Frozen, line: type[Line]) -> None:
         """Open or create the log.
+
+        Args:
+            folder: the experiment's directory.
+            settings: what all its rows have in common.
+            line: the class of its lines.
 
         Raises:
             RequestError: If the directory holds rows of other settings.
@@ -85,12 +94,12 @@ class RowLog:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _claim(folder / SETTINGS_FILE, settings)
-            self.records = list(_read(self._path))
+            self.records = list(_read(self._path, line))
             _rewrite(self._path, self.records)
         except OSError as error:
             raise StoreError(f"--out {folder}: cannot be used ({error.strerror})") from error
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Line) -> None:
         """Add a finished run; it is on disk when this returns."""
         self.records.append(record)
         try:
@@ -101,10 +110,6 @@ class RowLog:
         except OSError as error:
             raise StoreError(f"{self._path}: cannot be written ({error.strerror})") from error
 
-    def done(self) -> set[tuple[str, str, str, int]]:
-        """Keys of the runs in the log."""
-        return {record.row.key for record in self.records}
-
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as CSV, one column a field, in a fixed order."""
@@ -114,12 +119,12 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         writer.writerows(row.model_dump() for row in sorted(rows, key=lambda r: r.key))
 
 
-def _claim(path: Path, settings: Settings) -> None:
+def _claim(path: Path, settings: Frozen) -> None:
     if not path.exists():
         path.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return
     try:
-        found = Settings.model_validate_json(path.read_text(encoding="utf-8"))
+        found = type(settings).model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise RequestError(f"{path} is not a settings file of this version") from error
     if found != settings:
@@ -131,22 +136,22 @@ def _claim(path: Path, settings: Settings) -> None:
         )
 
 
-def _read(path: Path) -> Iterable[Record]:
-    """The log's records; only its last line may be damaged.
+def _read(path: Path, line: type[Line]) -> Iterator[Line]:
+    """The log's lines; only its last line may be damaged.
 
     Raises:
         RequestError: If another line is damaged.
     """
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, 1):
+    for number, text in enumerate(lines, 1):
         try:
-            yield Record.model_validate_json(line)
+            yield line.model_validate_json(text)
         except ValidationError as error:
             if number < len(lines):
                 raise RequestError(f"{path}: line {number} is damaged") from error
 
 
-def _rewrite(path: Path, records: Iterable[Record]) -> None:
+def _rewrite(path: Path, records: Iterable[Frozen]) -> None:
     """Drop a torn last line, so that the next one starts clean."""
     text = "".join(record.model_dump_json() + "\n" for record in records)
     temporary = path.with_suffix(".tmp")
@@ -167,4 +172,4 @@ def load_rows(folder: Path) -> tuple[Settings, list[Record]]:
         settings = Settings.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (ValidationError, json.JSONDecodeError) as error:
         raise RequestError(f"{path} is not a settings file of this version") from error
-    return settings, list(_read(folder / LOG_FILE))
+    return settings, list(_read(folder / LOG_FILE, Record))
