@@ -48,7 +48,7 @@ class ByHeuristics:
     def weights(
         self, archs: Sequence[str], heuristics: Sequence[Heuristic], rng: np.random.Generator
     ) -> FloatArray:
-        """exp of the summed log-odds, clipped to +-3."""
+        """Exponential of the summed log-odds, clipped to +-3."""
         del rng
         return np.array([self._weight(arch, heuristics) for arch in archs])
 
@@ -85,7 +85,7 @@ class ByGraduates:
         logs = np.array(
             [sum(math.log(by_edge[e][op]) for e, op in self._facts(a).items()) for a in archs]
         )
-        return np.exp(logs - logs.max())
+        return np.asarray(np.exp(logs - logs.max()), dtype=np.float64)
 
 
 def _benefit(heuristic: Heuristic) -> int:

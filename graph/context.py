@@ -4,12 +4,9 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-
-import numpy as np
 
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
@@ -25,6 +22,7 @@ from llm_nas.domain import DATASETS, FloatArray, Measurement, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
 from llm_nas.graph import rundir
+from llm_nas.graph.inheritance import inherit
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.trace import Trace
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
@@ -45,9 +43,6 @@ from llm_nas.tools.moves import NicheMoves
 from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
 from llm_nas.tools.space import nas_bench_201
-
-INHERITED_MOST = 200
-"""Heuristics a run takes over from the store it is given."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +104,8 @@ class SearchContext:
     """The run's own working store."""
     inherited: tuple[Heuristic, ...]
     """What the run took over from `request.store` when it started."""
-    prior: FloatArray | None
-    """`(size,)`: what the cells of that store say of accuracy."""
+    priors: Mapping[str, FloatArray]
+    """What the cells of that store say of accuracy: a score `(size,)` by source."""
     ledger: Ledger
     trace: Trace
     opened_s: float
@@ -155,7 +150,7 @@ def open_context(
         predicted_pct, predictor = trained.predict_all(), trained.description
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
-    inherited, prior = _inherit(run_dir, request)
+    inheritance = inherit(run_dir, request)
     ledger = Ledger(run_dir / rundir.CHECKPOINT, [n.id for n in partition.niches])
     agents = _open_agents(request, inputs, space, partition, latency, ledger)
     known = [space.index(space.parse(m.arch)) for m in ledger.measured()]
@@ -176,8 +171,8 @@ def open_context(
         advisor=advisor,
         agents=agents,
         knowledge=HeuristicStore.open(run_dir / rundir.STORE, space=space, partition=partition),
-        inherited=inherited,
-        prior=prior,
+        inherited=inheritance.heuristics,
+        priors=inheritance.priors,
         ledger=ledger,
         trace=Trace(run_dir / rundir.TRACE, run),
         opened_s=opened_s,
@@ -226,27 +221,3 @@ def _estimate(
 def shared_store(request: SearchRequest) -> Path:
     """Where a run's heuristics go when it ends."""
     return request.store if request.store is not None else default_store_dir()
-
-
-def _inherit(
-    run_dir: Path, request: SearchRequest
-) -> tuple[tuple[Heuristic, ...], FloatArray | None]:
-    """Heuristics and accuracy prior of `request.store` when the run began.
-
-    Both are kept in the run's directory, so that a resumed run goes on with the same.
-    """
-    if request.store is None:
-        return (), None
-    kept, score = run_dir / rundir.INHERITED, run_dir / rundir.PRIOR
-    if not kept.exists():
-        device = request.device.partition("=")[0]
-        with HeuristicStore.open(request.store, readonly=True) as store:
-            found = store.retrieve(dataset=request.dataset, device=device, k=INHERITED_MOST)
-            prior = store.accuracy_prior(request.dataset)
-        if prior is not None:
-            data = BytesIO()
-            np.save(data, prior, allow_pickle=False)
-            rundir.write_bytes(score, data.getvalue())
-        rundir.write_json(kept, [h.model_dump(mode="json") for h in found])
-    heuristics = tuple(Heuristic.model_validate(h) for h in rundir.read_json(kept))
-    return heuristics, np.load(score, allow_pickle=False) if score.exists() else None

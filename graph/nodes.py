@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from langgraph.runtime import Runtime
 
-from llm_nas.domain import Measurement, TraceEvent
+from llm_nas.domain import Measurement, SourceVerdict, TraceEvent
 from llm_nas.evaluation.signatures import Tally, detect
 from llm_nas.graph.context import SearchContext
+from llm_nas.graph.inheritance import verdicts
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.report import write_report
 from llm_nas.graph.resources import context_of, start_run
 from llm_nas.graph.state import NichePlan, SearchInput, SearchState
 from llm_nas.ports import Lesson, Pick
+from llm_nas.tools.sources import believed
 
 Context = Runtime[SearchContext]
 RUN = "run"
@@ -41,6 +43,7 @@ def partition(state: SearchInput, runtime: Context) -> dict[str, Any]:
         data_source=context.benchmark.source,
         latency_missing=context.latency.missing,
         inherited=[h.id for h in context.inherited],
+        sources=sorted(context.priors),
     )
     context.trace.append([event])
     return {"run_dir": str(run_dir), "generation": 0, "plans": []}
@@ -55,7 +58,8 @@ def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
     measured = context.ledger.measured(before=generation)
     wanted = max(0, due - len(measured))
     rng = np.random.default_rng([request.seed, generation])
-    picks = context.advisor.plan(measured, context.prior, wanted, rng)
+    prior = believed(context.priors, verdicts(context.priors, context.space, measured))
+    picks = context.advisor.plan(measured, prior, wanted, rng)
     plans = deal(picks, wanted, [n.id for n in context.partition.niches])
     return {"plans": plans}
 
@@ -105,10 +109,27 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         evaluations=context.evaluator.evaluations,
         slots={p["niche"]: p["slots"] for p in state["plans"]},
     )
-    context.trace.append([*events, *_signatures(context, generation, outcomes), done])
+    found = [*_sources(context, generation), *_signatures(context, generation, outcomes)]
+    context.trace.append([*events, *found, done])
     _watch_caps(context)
     context.inputs.progress(generation + 1, context.evaluator.evaluations)
     return {"generation": generation + 1}
+
+
+def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
+    """Sources of the prior that this generation's cells made the run drop or take back.
+
+    The first generation notes the verdict on every source.
+    """
+
+    def judged(before: int) -> tuple[SourceVerdict, ...]:
+        return verdicts(context.priors, context.space, context.ledger.measured(before=before))
+
+    return [
+        context.trace.event(generation, RUN, "join", "source", **new.model_dump())
+        for old, new in zip(judged(generation), judged(generation + 1), strict=True)
+        if generation == 0 or old.kept != new.kept
+    ]
 
 
 def _signatures(

@@ -16,6 +16,7 @@ from llm_nas.evaluation.score import Scores, hv_at_k, score
 from llm_nas.evaluation.truth import TruthContext, open_context
 from llm_nas.graph import rundir
 from llm_nas.graph.context import SearchContext, shared_store
+from llm_nas.graph.inheritance import verdicts
 from llm_nas.knowledge.store import HeuristicStore
 
 _VERSIONED = ("llm-nas", "langgraph", "chromadb", "xgboost", "moocore", "numpy", "scipy")
@@ -51,6 +52,7 @@ def write_report(context: SearchContext) -> SearchReport:
         optimism=scores.optimism,
         coverage=scores.coverage,
         cost=_cost(context),
+        sources=verdicts(context.priors, context.space, measured),
         latency_missing=context.latency.missing,
         versions={name: version(name) for name in _VERSIONED},
         out=context.run_dir,

@@ -85,5 +85,8 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "heuristic": lambda d: f"{d['id']} {d['status']} (n={d['n']}): {d['statement']}",
     "signature": lambda d: f"{d['kind']} in {d['where']}: {d['reason']}; {d['measure']}",
+    "source": lambda d: (
+        f"store of {d['source']} {'believed' if d['kept'] else 'dropped'}: {d['reason']}"
+    ),
     "generation": lambda d: f"{d['measured']} measured, {d['evaluations']} in all",
 }

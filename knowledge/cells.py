@@ -19,6 +19,16 @@ class RunPlace(NamedTuple):
     run: str
 
 
+class Place(NamedTuple):
+    """A dataset and a device, written `dataset/device`."""
+
+    dataset: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.device}"
+
+
 def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int | None]) -> None:
     """Record measured cells; one that this run measured before is left as it was."""
 
@@ -45,31 +55,28 @@ def sample(db: sqlite3.Connection, space: str, place: RunPlace) -> Sample:
         "GROUP BY number ORDER BY number",
         (space, place.dataset, place.device, place.run),
     ).fetchall()
+    return _sample(rows)
+
+
+def samples_by_place(db: sqlite3.Connection, space: str) -> dict[Place, Sample]:
+    """Distinct measured cells of every place with their mean over runs."""
+    rows = db.execute(
+        "SELECT dataset, device, number, avg(accuracy_pct), avg(latency_ms), avg(energy_mj) "
+        "FROM cell WHERE space = ? AND number IS NOT NULL "
+        "GROUP BY dataset, device, number ORDER BY dataset, device, number",
+        (space,),
+    )
+    found: dict[Place, list[tuple[object, ...]]] = {}
+    for dataset, device, *values in rows:
+        found.setdefault(Place(dataset, device), []).append(tuple(values))
+    return {place: _sample(cells) for place, cells in found.items()}
+
+
+def _sample(rows: Sequence[tuple[object, ...]]) -> Sample:
+    """Rows of (number, accuracy, latency, energy) as arrays."""
     table: FloatArray = np.array(rows, dtype=np.float64).reshape(-1, 4)
     numbers: IntArray = table[:, 0].astype(np.int64)
     return Sample(numbers, table[:, 1], table[:, 2], table[:, 3])
-
-
-def samples_by_dataset(db: sqlite3.Connection, space: str) -> dict[str, Sample]:
-    """Distinct measured cells of every dataset with their mean over runs and devices.
-
-    Latencies and energies, which belong to a device, are NaN.
-    """
-    rows = db.execute(
-        "SELECT dataset, number, avg(accuracy_pct) FROM cell WHERE space = ? AND "
-        "number IS NOT NULL GROUP BY dataset, number ORDER BY dataset, number",
-        (space,),
-    )
-    found: dict[str, list[tuple[int, float]]] = {}
-    for dataset, number, accuracy in rows:
-        found.setdefault(dataset, []).append((number, accuracy))
-    return {dataset: _accuracies(cells) for dataset, cells in found.items()}
-
-
-def _accuracies(cells: Sequence[tuple[int, float]]) -> Sample:
-    numbers, accuracies = zip(*cells, strict=True)
-    unknown = np.full(len(cells), np.nan)
-    return Sample(np.array(numbers, dtype=np.int64), np.array(accuracies), unknown, unknown)
 
 
 def run_places(db: sqlite3.Connection, space: str, most: int) -> list[RunPlace]:

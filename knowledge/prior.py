@@ -1,9 +1,9 @@
-"""What a store's measured cells say of every cell, as one score a search may start from.
+"""What a store's measured cells say of every cell: one score a source, for a search to start from.
 
-Accuracies of a dataset do not depend on the device, so the cells that any run measured on it are
-carried over to all cells by the regression that also tests claims. While there are few of them,
-other datasets speak too, each at the same weight. The score has no unit; the search scales it, and
-its own measurements decide what it is worth.
+A source is a dataset and device that was searched before. Accuracies of a dataset do not depend on
+the device, so the cells measured there are carried over to all cells by the regression that
+also tests claims. While there are few of the dataset itself, other datasets speak too. The scores
+have no unit; the search checks each of them on its own measurements.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from llm_nas.domain import FloatArray
+from llm_nas.knowledge.cells import Place
 from llm_nas.knowledge.evidence import RunEvidence, Sample
 from llm_nas.knowledge.kernel import CellKernel
 
@@ -18,27 +19,29 @@ ENOUGH_CELLS = 60
 """Distinct measured cells of the dataset itself from which other datasets are not asked."""
 
 
-def accuracy_prior(
-    kernel: CellKernel, samples: Mapping[str, Sample], dataset: str
-) -> FloatArray | None:
-    """Score `(size,)` that should rise with accuracy; None when there are too few cells.
+def accuracy_priors(
+    kernel: CellKernel, samples: Mapping[Place, Sample], dataset: str
+) -> dict[str, FloatArray]:
+    """Scores `(size,)` of unit deviation that should rise with accuracy, by `dataset/device`.
+
+    Empty when no source has enough cells.
 
     Args:
         kernel: the one that models accuracy.
-        samples: measured cells by dataset, whatever run and device they come from.
+        samples: measured cells by place, whatever run they come from.
         dataset: the one that will be searched.
     """
-    own = samples.get(dataset)
-    if own is not None and len(own.cells) >= ENOUGH_CELLS:
-        samples = {dataset: own}
-    surfaces = [
-        RunEvidence(kernel, samples[name], "accuracy").surface() for name in sorted(samples)
-    ]
-    scores = [
-        surface / spread
-        for surface in surfaces
+    own = {place: sample for place, sample in samples.items() if place.dataset == dataset}
+    distinct = {cell for sample in own.values() for cell in sample.cells.tolist()}
+    asked = own if len(distinct) >= ENOUGH_CELLS else samples
+    surfaces = {
+        str(place): RunEvidence(kernel, asked[place], "accuracy").surface()
+        for place in sorted(asked)
+    }
+    return {
+        source: surface / spread
+        for source, surface in surfaces.items()
         if surface is not None
         for spread in (float(np.std(surface)),)
         if spread > 0.0
-    ]
-    return np.asarray(np.mean(scores, axis=0), dtype=np.float64) if scores else None
+    }

@@ -186,14 +186,14 @@ class HeuristicStore:
         with self._lock, self._log.guarded():
             return frozenset(projection.keys_about(self._log.db, dataset, device))
 
-    def accuracy_prior(self, dataset: str) -> FloatArray | None:
-        """What all measured cells say of accuracy on a dataset: a score `(size,)` that rises.
+    def accuracy_priors(self, dataset: str) -> dict[str, FloatArray]:
+        """What measured cells say of accuracy on a dataset: a rising score `(size,)` a source.
 
-        None while there are too few of them; see `llm_nas.knowledge.prior`.
+        Sources are named `dataset/device`; see `llm_nas.knowledge.prior`.
         """
         with self._lock, self._log.guarded():
-            samples = cells.samples_by_dataset(self._log.db, self._world.space.name)
-        return prior.accuracy_prior(self._world.kernel("accuracy"), samples, dataset)
+            samples = cells.samples_by_place(self._log.db, self._world.space.name)
+        return prior.accuracy_priors(self._world.kernel("accuracy"), samples, dataset)
 
     def newest(self) -> int:
         """Number of the newest event (the index catches up to it)."""

@@ -7,7 +7,7 @@ undercuts the front's error at t. For a log-normal y each term is the price of a
 general case. Batches are greedy: a chosen cell is believed to have its expected error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -17,6 +17,8 @@ from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
 
 MARGIN = 1.6
 """The reference lies this many front extents behind the ideal: the true front reaches further."""
+EXPECTED_MARGIN = 1.1
+"""The same for the front a well-informed model expects, which ends where the true one does."""
 SHORTLIST = 400
 """Candidates with the largest first gain that the greedy choice looks at again."""
 _MIN_ERROR_PCT = 0.5
@@ -42,8 +44,13 @@ def staircase_mask(latency_ms: FloatArray, error_pct: FloatArray) -> BoolArray:
     return mask
 
 
-def staircase(latency_ms: FloatArray, error_pct: FloatArray, chance_error_pct: float) -> Front:
-    """The non-dominated part of some cells and the reference for it.
+def staircase(
+    latency_ms: FloatArray,
+    error_pct: FloatArray,
+    chance_error_pct: float,
+    margin: float = MARGIN,
+) -> Front:
+    """The non-dominated part of some cells, and the reference `margin` extents from its ideal.
 
     Cells at chance level (error >= `chance_error_pct`) are left out, unless all are.
     """
@@ -54,8 +61,8 @@ def staircase(latency_ms: FloatArray, error_pct: FloatArray, chance_error_pct: f
     latency, error = latency_ms[kept], error_pct[kept]
     if len(latency) < 2:
         return Front(latency, error, np.inf, chance_error_pct)
-    latency_ref = latency[0] + MARGIN * (latency[-1] - latency[0])
-    error_ref = min(chance_error_pct, error[-1] + MARGIN * (error[0] - error[-1]))
+    latency_ref = latency[0] + margin * (latency[-1] - latency[0])
+    error_ref = min(chance_error_pct, error[-1] + margin * (error[0] - error[-1]))
     return Front(latency, error, float(latency_ref), float(error_ref))
 
 
@@ -116,9 +123,16 @@ def choose_batch(
 
     `allowed` `(m,)` weighs each candidate's gain (0 forbids it). Returns (position, weighted
     gain in % x ms), best first; ends early when nothing is expected to improve the front.
+
+    The reference follows the observed front. With a prior that the model makes use of, it follows
+    the expected front of all candidates: a prior leads to good cells so early that the observed
+    front is short, and a reference close behind it hides the fast end from the search.
     """
     mean, variance, cross = model.posterior(candidates.inputs)
-    front = _front(observed, candidates, chance_error_pct)
+    reference = None
+    if model.hyper.prior > 0.0:
+        reference = _expected_front(mean, observed, candidates, chance_error_pct)
+    front = _front(observed, candidates, chance_error_pct, reference)
     gain = expected_improvement(mean, variance, candidates.latency_ms, front) * allowed
     short = np.argsort(-gain, kind="stable")[:SHORTLIST]
     inputs, latency = candidates.inputs[short], candidates.latency_ms[short]
@@ -136,14 +150,35 @@ def choose_batch(
             np.append(observed.error_pct, np.exp(mean[best])),
         )
         variance, cross = model.conditioned(inputs, best, variance, cross)
-        front = _front(observed, candidates, chance_error_pct)
+        front = _front(observed, candidates, chance_error_pct, reference)
         gain = expected_improvement(mean, variance, latency, front) * weight
     return chosen
 
 
-def _front(observed: Observed, candidates: Candidates, chance_error_pct: float) -> Front:
+def _expected_front(
+    mean_log_error: FloatArray,
+    observed: Observed,
+    candidates: Candidates,
+    chance_error_pct: float,
+) -> Front:
+    """The front of measured cells and of candidates at their expected error."""
+    latency = np.concatenate((observed.latency_ms, candidates.latency_ms))
+    error = np.concatenate((observed.error_pct, np.exp(mean_log_error)))
+    return staircase(latency, error, chance_error_pct, EXPECTED_MARGIN)
+
+
+def _front(
+    observed: Observed, candidates: Candidates, chance_error_pct: float, reference: Front | None
+) -> Front:
+    """The observed front with its own reference, or with that of another front."""
     front = staircase(observed.latency_ms, observed.error_pct, chance_error_pct)
+    if reference is not None and np.isfinite(reference.latency_ref_ms):
+        return replace(
+            front,
+            latency_ref_ms=reference.latency_ref_ms,
+            error_ref_pct=reference.error_ref_pct,
+        )
     if np.isfinite(front.latency_ref_ms):
         return front
     slowest = float(np.max(candidates.latency_ms))
-    return Front(front.latency_ms, front.error_pct, slowest, front.error_ref_pct)
+    return replace(front, latency_ref_ms=slowest)

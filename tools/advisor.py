@@ -54,8 +54,9 @@ class GaussianAdvisor:
         """Up to `size` cells to measure together, best first.
 
         The first batch has nothing to learn from: it is dealt over the niches in turn, each
-        cell drawn at random among the niche's candidates (with a prior: among those that no
-        other candidate beats in latency and prior).
+        cell drawn at random among the niche's candidates. With a prior, half of the places go
+        to cells that no other candidate of their niche beats in latency and prior; the other
+        half stays as it was, to check the prior by.
         """
         if size < 1:
             return ()
@@ -84,15 +85,20 @@ class GaussianAdvisor:
     ) -> list[int]:
         pool = self._candidates[self._open(done)]
         niche_of = self._partition.labels()[pool]
-        decks: list[list[int]] = []
-        for niche in range(len(self._partition.niches)):
-            members = rng.permutation(pool[niche_of == niche])
-            decks.append(self._best_first(members, prior).tolist())
-        deal = [card for rank in zip_longest(*decks) for card in rank if card is not None]
-        return deal[:size]
+        decks = [
+            rng.permutation(pool[niche_of == niche])
+            for niche in range(len(self._partition.niches))
+        ]
+        plain = _deal(decks)[:size]
+        if prior is None:
+            return plain
+        informed = _deal([self._best_first(deck, prior) for deck in decks])[:size]
+        places = set(rng.permutation(len(plain))[: -(-len(plain) // 2)].tolist())
+        hedged = [informed[i] if i in places else cell for i, cell in enumerate(plain)]
+        return list(dict.fromkeys([*hedged, *plain]))[:size]
 
-    def _best_first(self, members: IntArray, prior: FloatArray | None) -> IntArray:
-        if prior is None or not len(members):
+    def _best_first(self, members: IntArray, prior: FloatArray) -> IntArray:
+        if not len(members):
             return members
         front = staircase_mask(self._latency[members], -prior[members])
         return np.concatenate([members[front], members[~front]])
@@ -116,6 +122,27 @@ class GaussianAdvisor:
             allowed=self._open(done).astype(np.float64),
         )
         return [(int(self._candidates[position]), gain) for position, gain in chosen]
+
+
+class NoAdvisor:
+    """An advisor without advice: niches get equal shares and designers are on their own."""
+
+    def plan(
+        self,
+        measured: Sequence[Measurement],
+        prior: FloatArray | None,
+        size: int,
+        rng: np.random.Generator,
+    ) -> tuple[Pick, ...]:
+        """No picks."""
+        del measured, prior, size, rng
+        return ()
+
+
+def _deal(decks: Sequence[IntArray]) -> list[int]:
+    """One card of every deck in turn, until all are dealt."""
+    rounds = zip_longest(*(deck.tolist() for deck in decks))
+    return [card for cards in rounds for card in cards if card is not None]
 
 
 def fastest_twins(

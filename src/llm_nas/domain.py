@@ -151,6 +151,19 @@ class Coverage(Frozen):
     latency_deciles: float
 
 
+class SourceVerdict(Frozen):
+    """Whether a search believes a place its store was filled in, and on what evidence."""
+
+    source: str
+    """`dataset/device` of the searches that measured its cells."""
+    kept: bool
+    cells: int
+    """Measured cells of this run it was checked on."""
+    rank_correlation: float | None = None
+    """Spearman's, of its scores and the accuracy of those cells; None when they decide nothing."""
+    reason: str
+
+
 class SearchReport(Frozen):
     """The answer to a request, with everything needed to doubt it."""
 
@@ -174,6 +187,8 @@ class SearchReport(Frozen):
     optimism: float
     coverage: Coverage
     cost: Cost
+    sources: tuple[SourceVerdict, ...] = ()
+    """The last verdict on every source of `request.store`; the trace tells when it changed."""
     latency_missing: int
     versions: dict[str, str]
     out: Path

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from llm_nas.domain import FloatArray
 from llm_nas.knowledge.evidence import LEAST_CELLS
@@ -13,8 +14,7 @@ LessonMaker = Callable[..., Lesson]
 
 
 def _score(store: HeuristicStore, dataset: str = "cifar10") -> FloatArray:
-    score = store.accuracy_prior(dataset)
-    assert score is not None
+    (score,) = store.accuracy_priors(dataset).values()
     return score
 
 
@@ -23,20 +23,30 @@ def _likeness(score: FloatArray, accuracy_pct: FloatArray) -> float:
 
 
 def test_few_cells_say_nothing(store: HeuristicStore, lesson: LessonMaker) -> None:
-    assert store.accuracy_prior("cifar10") is None
+    assert store.accuracy_priors("cifar10") == {}
     store.learn(lesson(cells=LEAST_CELLS - 1))
-    assert store.accuracy_prior("cifar10") is None
+    assert store.accuracy_priors("cifar10") == {}
 
 
-def test_cells_of_any_device_and_of_other_datasets_foretell_accuracy(
+def test_cells_of_any_dataset_foretell_accuracy_while_there_are_few(
     store: HeuristicStore, lesson: LessonMaker, truths: tuple[FloatArray, FloatArray]
 ) -> None:
     store.learn(lesson(cells=40, run="a", device="fpga"))
     few = _score(store)
     assert _likeness(few, truths[0]) > 0.6
     assert np.array_equal(few, _score(store, "cifar100"))
-    store.learn(lesson(cells=200, run="b", device="pixel3"))
+    store.learn(lesson(cells=200, run="b", device="fpga"))
     assert _likeness(_score(store), truths[0]) > _likeness(few, truths[0])
+
+
+def test_every_place_is_a_source_of_unit_deviation(
+    store: HeuristicStore, lesson: LessonMaker
+) -> None:
+    store.learn(lesson(cells=40, run="a", device="fpga"))
+    store.learn(lesson(cells=40, run="b", device="pixel3"))
+    found = store.accuracy_priors("cifar10")
+    assert list(found) == ["cifar10/fpga", "cifar10/pixel3"]
+    assert [float(score.std()) for score in found.values()] == pytest.approx([1.0, 1.0])
 
 
 def test_enough_cells_of_the_dataset_itself_silence_the_others(

@@ -96,3 +96,26 @@ def test_a_batch_spreads_out_and_leaves_forbidden_cells_alone() -> None:
     assert len(set(cells)) == len(cells) == 5
     assert all(allowed[cell] for cell in cells)
     assert max(cells) - min(cells) > 10
+
+
+def test_a_useful_prior_sets_the_reference_by_the_front_it_expects() -> None:
+    """Early good cells make the observed front short; its fast end must stay in sight."""
+    score = np.linspace(-2.0, 2.0, 40)
+    latency, error = np.linspace(1.0, 9.0, 40), np.exp(2.5 - 0.4 * score)
+    inputs = Inputs(np.zeros((40, 2)), score)
+    seen, fast = np.arange(25, 40, 2), np.arange(12)
+    model = GaussianProcess(inputs[seen], np.log(error[seen]))
+    assert model.hyper.prior > 0.0
+    near = staircase(latency[seen], error[seen], 85.0)
+    assert error[fast].min() > near.error_ref_pct
+    mean, variance, _ = model.posterior(inputs[fast])
+    unseen = expected_improvement(mean, variance, latency[fast], near).max()
+    ((_, gain),) = choose_batch(
+        model,
+        Candidates(inputs[fast], latency[fast]),
+        Observed(latency[seen], error[seen]),
+        size=1,
+        chance_error_pct=85.0,
+        allowed=np.ones(len(fast)),
+    )
+    assert gain > 10.0 * unseen

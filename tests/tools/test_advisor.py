@@ -90,8 +90,10 @@ def test_cells_without_latency_or_path_are_never_picked() -> None:
 
 
 def test_a_prior_orders_the_first_cells() -> None:
-    picks = advisor().plan([], accuracy(), 6, np.random.default_rng(1))
-    plain = advisor().plan([], None, 6, np.random.default_rng(1))
+    picks = advisor().plan([], accuracy(), 12, np.random.default_rng(1))
+    plain = advisor().plan([], None, 12, np.random.default_rng(1))
+    assert len(picks) == 12
+    assert len(set(picks) & set(plain)) >= 6
     table, latency = accuracy(), cost()
 
     def ratio(archs: list[str]) -> float:

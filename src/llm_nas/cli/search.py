@@ -140,6 +140,14 @@ def show(report: "SearchReport") -> None:
         out.print(line, highlight=False, soft_wrap=True)
 
 
+def _sources(report: "SearchReport") -> list[str]:
+    """What became of the places the store was filled in."""
+    return [
+        f"store of {s.source} {'believed' if s.kept else 'dropped'}: {s.reason}"
+        for s in report.sources
+    ]
+
+
 def _summary(report: "SearchReport") -> list[str]:
     c, p = report.cost, report.proposals
     reached = report.coverage
@@ -157,6 +165,7 @@ def _summary(report: "SearchReport") -> list[str]:
         f"{p.duplicate} duplicate, {p.novel} novel, {p.rejected} rejected",
         f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
         f"{c.seconds:.1f} s",
+        *_sources(report),
         f"data: {report.data_source}; predictor: {report.predictor}; "
         f"{report.latency_missing} cells without a latency on this device are skipped",
         f"run {report.out}",

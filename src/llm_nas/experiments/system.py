@@ -9,7 +9,8 @@ from llm_nas.experiments.setting import Setting, predictions
 from llm_nas.experiments.variants import Change, Variant
 from llm_nas.graph import rundir
 from llm_nas.graph.build import build_graph
-from llm_nas.graph.context import Inputs, open_context
+from llm_nas.graph.context import Inputs, open_context, shared_store
+from llm_nas.knowledge.store import HeuristicStore
 
 DONOR_SEEDS = 1_000_000
 """Added to the seed of the runs that fill a memory, so that no run learns from its own draws."""
@@ -63,6 +64,7 @@ def drive(request: SearchRequest, inputs: Inputs, change: Change | None = None) 
 
     The graph is the product's own; only checkpoints are left out, for nothing is resumed.
     """
+    HeuristicStore.open(shared_store(request)).close()
     run, folder = rundir.create(request)
     context = open_context(run, folder, request, inputs)
     if change is not None:

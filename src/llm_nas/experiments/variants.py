@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from llm_nas.claims import Heuristic
-from llm_nas.domain import FloatArray, Measurement, Proposal, Verdict
+from llm_nas.domain import FloatArray, Proposal, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.rundir import STORE
 from llm_nas.knowledge.store import HeuristicStore
-from llm_nas.ports import Lesson, Pick, SearchSpace
+from llm_nas.ports import Lesson, SearchSpace
+from llm_nas.tools.advisor import NoAdvisor
 
 
 class SilentStore(HeuristicStore):
@@ -38,21 +39,6 @@ class SilentStore(HeuristicStore):
     ) -> tuple[Heuristic, ...]:
         """Recall nothing."""
         del text, dataset, device, niche, k, token_budget, similarity
-        return ()
-
-
-class NoAdvisor:
-    """An advisor without advice: niches get equal shares and designers are on their own."""
-
-    def plan(
-        self,
-        measured: Sequence[Measurement],
-        prior: FloatArray | None,
-        size: int,
-        rng: np.random.Generator,
-    ) -> tuple[Pick, ...]:
-        """No picks."""
-        del measured, prior, size, rng
         return ()
 
 
@@ -100,7 +86,7 @@ def unchanged(context: SearchContext) -> SearchContext:
 def without_knowledge(context: SearchContext) -> SearchContext:
     """Neither learns nor recalls, within the run or from before."""
     silent = without_learning(context)
-    return replace(silent, inherited=(), prior=None)
+    return replace(silent, inherited=(), priors={})
 
 
 def without_learning(context: SearchContext) -> SearchContext:
