@@ -75,6 +75,8 @@ class Inputs:
     """Called with (generations done, cells measured)."""
     note: Callable[[str], None] = lambda line: None
     """Called with lines people should see before the search starts."""
+    picture: bool = True
+    """Whether the report draws the front; experiments keep none."""
     drain: Callable[[str], None] = lambda reason: None
     """Asks the run to stop between two steps."""
 

@@ -57,10 +57,10 @@ def write_report(context: SearchContext) -> SearchReport:
         versions={name: version(name) for name in _VERSIONED},
         out=context.run_dir,
     )
-    picture = front_png(
-        _title(report), truth, measured, front, [n.id for n in context.partition.niches]
-    )
-    rundir.write_bytes(context.run_dir / rundir.FRONT, picture)
+    if context.inputs.picture:
+        niches = [n.id for n in context.partition.niches]
+        picture = front_png(_title(report), truth, measured, front, niches)
+        rundir.write_bytes(context.run_dir / rundir.FRONT, picture)
     with HeuristicStore.open(
         shared_store(context.request), space=context.space, partition=context.partition
     ) as shared:

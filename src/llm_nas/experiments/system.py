@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from llm_nas.domain import DATASETS, SearchRequest
@@ -62,11 +63,12 @@ def donors(request: SearchRequest) -> list[SearchRequest]:
 def drive(request: SearchRequest, inputs: Inputs, change: Change | None = None) -> list[int]:
     """Run a request whose context was changed; the cells it measured, in order.
 
-    The graph is the product's own; only checkpoints are left out, for nothing is resumed.
+    The graph is the product's own; only checkpoints and the picture are left out, for nothing is
+    resumed or looked at.
     """
     HeuristicStore.open(shared_store(request)).close()
     run, folder = rundir.create(request)
-    context = open_context(run, folder, request, inputs)
+    context = open_context(run, folder, request, replace(inputs, picture=False))
     if change is not None:
         context = change(context)
     with closing(context):
