@@ -9,11 +9,13 @@ Prints one line a run and a summary: claims, precision of sign, coverage of inte
 import argparse
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from llm_nas.claims import Objective
 from llm_nas.domain import DATASETS, Frozen, SearchRequest
 from llm_nas.experiments.audit import AuditReport, audit
 from llm_nas.experiments.setting import ContextName, benchmark_in, open_setting
@@ -47,8 +49,8 @@ class Summary(Frozen):
     runs_below_margin: int
     sign_precision: float
     interval_coverage: float
-    claims_by_objective: dict[str, int]
-    coverage_by_objective: dict[str, float]
+    claims_by_objective: dict[Objective, int]
+    coverage_by_objective: dict[Objective, float]
 
 
 def audited(dataset: str, device: str, seed: int, budget: int) -> AuditReport:
@@ -72,9 +74,12 @@ def summary(runs: list[Audited]) -> Summary:
     """Totals over runs."""
     reports = [run.report for run in runs]
     claims = np.array([r.claims for r in reports])
-    objectives = {name: 0 for r in reports for name in r.by_objective}
-    count = {o: sum(r.by_objective.get(o, (0, 0))[0] for r in reports) for o in objectives}
-    held = {o: sum(r.by_objective.get(o, (0, 0))[1] for r in reports) for o in objectives}
+    count: Counter[Objective] = Counter()
+    held: Counter[Objective] = Counter()
+    for report in reports:
+        for objective, (number, covered) in report.by_objective.items():
+            count[objective] += number
+            held[objective] += covered
     total = max(int(claims.sum()), 1)
     return Summary(
         runs=len(reports),
@@ -84,7 +89,7 @@ def summary(runs: list[Audited]) -> Summary:
         sign_precision=sum(r.claims * (r.sign_precision or 0.0) for r in reports) / total,
         interval_coverage=sum(held.values()) / total,
         claims_by_objective=count,
-        coverage_by_objective={o: held[o] / count[o] for o in objectives},
+        coverage_by_objective={o: held[o] / count[o] for o in count},
     )
 
 

@@ -68,7 +68,7 @@ def fill(folder: Path, count: int) -> None:
                 continue
             seen.add(key)
             seq = log.append("proposed", key, "{}")
-            projection.add_claim(db, claim, None, seq or 0)
+            projection.add_claim(db, claim, None, seq or 0, 0)
             mean = claim.effect.sign * rng.random()
             evidence = Evidence(
                 method="regression",

@@ -42,7 +42,7 @@ def add_cells(db: sqlite3.Connection, lesson: Lesson, numbers: Mapping[str, int 
         "INSERT OR IGNORE INTO cell VALUES (?,?,?,?,?,?,?,?,?,?,?)", map(row, lesson.measured)
     )
     db.execute(
-        "INSERT OR IGNORE INTO run_place VALUES (?, ?, ?, ?, (SELECT count(*) FROM run_place))",
+        "INSERT OR IGNORE INTO run_place (space, dataset, device, run) VALUES (?, ?, ?, ?)",
         (lesson.space, lesson.dataset, lesson.device, lesson.run),
     )
 
@@ -79,10 +79,26 @@ def _sample(rows: Sequence[tuple[object, ...]]) -> Sample:
     return Sample(numbers, table[:, 1], table[:, 2], table[:, 3])
 
 
-def run_places(db: sqlite3.Connection, space: str, most: int) -> list[RunPlace]:
-    """The newest runs with their contexts, newest first."""
-    query = "SELECT dataset, device, run FROM run_place WHERE space = ? ORDER BY seq DESC LIMIT ?"
-    return [RunPlace(*row) for row in db.execute(query, (space, most))]
+def run_places(db: sqlite3.Connection, space: str, after: int) -> list[RunPlace]:
+    """Runs with their contexts whose number is above `after`, newest first."""
+    query = (
+        "SELECT dataset, device, run FROM run_place WHERE number > ? AND space = ? "
+        "ORDER BY number DESC"
+    )
+    return [RunPlace(*row) for row in db.execute(query, (after, space))]
+
+
+def number_of(db: sqlite3.Connection, space: str, place: RunPlace) -> int:
+    """The number of a run in a context; they rise in the order of arrival."""
+    query = (
+        "SELECT number FROM run_place WHERE space = ? AND dataset = ? AND device = ? AND run = ?"
+    )
+    return int(db.execute(query, (space, *place)).fetchone()[0])
+
+
+def newest_number(db: sqlite3.Connection) -> int:
+    """The number of the run that arrived last, 0 for none."""
+    return int(db.execute("SELECT coalesce(max(number), 0) FROM run_place").fetchone()[0])
 
 
 def contexts(db: sqlite3.Connection) -> tuple[str, ...]:

@@ -5,16 +5,12 @@ per place is written, each with the direction its cells show. Claims on the same
 opposite directions point at each other (`projection.opposed`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from llm_nas.claims import Claim, Effect, Origin
-from llm_nas.knowledge.evidence import Part
-from llm_nas.knowledge.student import lower_tail
-
-CLEAR_P = 0.005
-"""One-sided p-value from which a context takes sides."""
+from llm_nas.knowledge.pooling import Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +26,17 @@ class Disagreement:
         return f"true on {', '.join(self.holds)}; false on {', '.join(self.fails)}"
 
 
-def disagreement(claim: Claim, parts: Sequence[tuple[str, Part]]) -> Disagreement | None:
-    """Where the contexts of a claim take opposite sides; None when they do not."""
-    if len({context for context, _ in parts}) < 2:
-        return None
-    holds: dict[str, None] = {}
-    fails: dict[str, None] = {}
-    for context, part in parts:
-        t = claim.effect.sign * part.mean / part.error
-        if lower_tail(-t, part.freedom) <= CLEAR_P:
-            holds[context] = None
-        elif lower_tail(t, part.freedom) <= CLEAR_P:
-            fails[context] = None
+def disagreement(contexts: Mapping[str, Sums]) -> Disagreement | None:
+    """Where the contexts of a claim take opposite sides; None when they do not.
+
+    A context takes a side when a run there clearly does. One whose own runs disagree explains
+    nothing by where they ran.
+    """
+    holds = tuple(name for name, sums in contexts.items() if sums.clear_for)
+    fails = tuple(name for name, sums in contexts.items() if sums.clear_against)
     if not holds or not fails or set(holds) & set(fails):
         return None
-    return Disagreement(tuple(holds), tuple(fails))
+    return Disagreement(holds, fails)
 
 
 def scoped(claim: Claim, split: Disagreement) -> Iterator[Claim]:

@@ -7,7 +7,7 @@ thrown away (`llm_nas.knowledge.projection`).
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +15,13 @@ from pathlib import Path
 
 from llm_nas.errors import StoreError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the event format; older ones are migrated when a store is opened for writing."""
+MIGRATIONS: Mapping[int, str] = {1: ""}
+"""SQL that takes a log to the next format, by the older one; all of it in one transaction.
+
+From 1 to 2: lessons may carry energies. Those without are read as they are.
+"""
 FILE = "events.sqlite"
 BUSY_SECONDS = 15.0
 
@@ -99,43 +104,57 @@ class EventLog:
         for query in ("mode=ro", "mode=ro&immutable=1"):
             db = self._open(f"{address}?{query}", uri=True)
             try:
-                version = self._format(db)
+                self._check_format(self._format(db))
             except sqlite3.OperationalError:
                 db.close()
                 continue
-            if version != FORMAT:
+            except BaseException:
                 db.close()
-                raise StoreError(
-                    f"store {self.path.parent}: format {version}, expected {FORMAT}; "
-                    "open it once for writing: llm-nas heuristics rebuild"
-                )
+                raise
             return db
         raise StoreError(f"store {self.path.parent}: cannot be read")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
+        """Make the tables of a new log or bring an older one up to date; refuse other files."""
+        version = self._format(db)
+        if version > FORMAT:
+            self._check_format(version)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        version = self._format(db)
         if version == FORMAT:
             return
-        if version > FORMAT:
-            raise StoreError(
-                f"store {self.path.parent}: format {version} is newer than this program's "
-                f"{FORMAT}; upgrade llm-nas"
-            )
         db.execute("BEGIN IMMEDIATE")
-        for statement in _TABLES.split(";"):
+        version = self._format(db)
+        steps = [MIGRATIONS[old] for old in range(version, FORMAT)] if version else [_TABLES]
+        for statement in ";".join(steps).split(";"):
             db.execute(statement)
         db.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", (str(FORMAT),))
         db.execute("COMMIT")
 
-    @staticmethod
-    def _format(db: sqlite3.Connection) -> int:
-        """0 for an empty file."""
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+    def _check_format(self, version: int) -> None:
+        """Refuse to read a log of another format."""
+        if version == FORMAT:
+            return
+        relation, remedy = "newer", "upgrade llm-nas"
+        if version < FORMAT:
+            relation = "older"
+            remedy = f"run: llm-nas heuristics rebuild --store {self.path.parent}"
+        raise StoreError(
+            f"store {self.path.parent}: format {version} is {relation} than this program's "
+            f"{FORMAT}; {remedy}"
+        )
+
+    def _format(self, db: sqlite3.Connection) -> int:
+        """Version of the event format, 0 for an empty file; refuses other programs' files."""
+        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
             return 0
-        row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        return int(row[0]) if row else 0
+        row = None
+        if {"meta", "event"} <= tables:
+            row = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        if row is None or not str(row[0]).isdecimal():
+            raise StoreError(f"store {self.path.parent}: {FILE} is no heuristic store")
+        return int(row[0])
 
     @contextmanager
     def guarded(self) -> Generator[None]:

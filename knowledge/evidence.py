@@ -19,11 +19,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llm_nas.claims import Claim, Evidence, Objective
+from llm_nas.claims import Claim, Objective
 from llm_nas.domain import BoolArray, FloatArray, IntArray
 from llm_nas.knowledge.kernel import CellKernel
 from llm_nas.knowledge.masks import SpaceTable
-from llm_nas.knowledge.student import lower_tail, quantile
 
 LEAST_CELLS = 12
 """Fewer measured cells than this say nothing."""
@@ -39,7 +38,8 @@ _NOISES = np.array([1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3])
 LEAST_ERROR_PCT = 0.5
 """Errors below this count as this much: the logarithm needs a floor."""
 _COUNTER_EXAMPLES = 5
-_TAIL = 0.05
+TAIL = 0.05
+"""Share on either side of an interval."""
 
 Method = Literal["matched pairs", "regression"]
 
@@ -210,66 +210,3 @@ class RunEvidence:
         if not having.size or not lacking.size:
             return np.zeros(0), np.zeros(0, dtype=np.int64)
         return self._values[having] - self._values[lacking].mean(), having
-
-
-def pool(
-    claim: Claim, parts: Sequence[tuple[str, Part]], counter_examples: Sequence[str]
-) -> Evidence:
-    """Parts of several runs as one `Evidence`.
-
-    Args:
-        claim: gives the direction.
-        parts: `(context, part)`; an empty sequence gives evidence of method 'none'.
-        counter_examples: architecture strings to show.
-    """
-    if not parts:
-        return Evidence()
-    only = [part for _, part in parts]
-    mean, error, freedom = _pooled(parts)
-    reach = quantile(1 - _TAIL, freedom) * error
-    t = claim.effect.sign * mean / error
-    typical = [part.typical for part in only if part.typical is not None]
-    return Evidence(
-        method="matched pairs" if any(p.method == "matched pairs" for p in only) else "regression",
-        n_for=sum(p.n_for for p in only),
-        n_against=sum(p.n_against for p in only),
-        mean_effect=mean,
-        low=mean - reach,
-        high=mean + reach,
-        counter_examples=tuple(counter_examples),
-        p_value=lower_tail(-t, freedom),
-        cells=sum(p.cells for p in only),
-        contexts=tuple(dict.fromkeys(context for context, _ in parts)),
-        runs=len(parts),
-        spread=sum(p.spread for p in only) / len(only),
-        typical_error_pct=sum(typical) / len(typical) if typical else None,
-    )
-
-
-def _pooled(parts: Sequence[tuple[str, Part]]) -> tuple[float, float, float]:
-    """Mean, standard error and degrees of freedom over runs, then over contexts.
-
-    Runs of one context search alike and err alike, so more of them narrow the error only to
-    half its variance. Contexts count equally, and what differs between them is error too: a
-    claim about many contexts is about the next one as well.
-    """
-    contexts: dict[str, list[Part]] = {}
-    for context, part in parts:
-        contexts.setdefault(context, []).append(part)
-    each = [_over_runs(runs) for runs in contexts.values()]
-    freedom = float(min(part.freedom for _, part in parts))
-    if len(each) == 1:
-        return *each[0], freedom
-    count = len(each)
-    mean = sum(m for m, _ in each) / count
-    within = sum(error**2 for _, error in each) / count**2
-    between = sum((m - mean) ** 2 for m, _ in each) / (count - 1) / count
-    return mean, max(between, within) ** 0.5, float(count - 1) if between > within else freedom
-
-
-def _over_runs(parts: Sequence[Part]) -> tuple[float, float]:
-    """Mean and standard error over runs of one context, better-known ones counting more."""
-    precision = [part.error**-2 for part in parts]
-    total = sum(precision)
-    mean = sum(p * part.mean for p, part in zip(precision, parts, strict=True)) / total
-    return mean, max(1.0 / total, 0.5 / max(precision)) ** 0.5

@@ -2,17 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from llm_nas.claims import Claim, Objective
-from llm_nas.knowledge import cells, contradictions, lift, projection
+from llm_nas.knowledge import cells, contradictions, lift, parts, projection, trials
 from llm_nas.knowledge.cells import RunPlace
 from llm_nas.knowledge.eventlog import EventLog
-from llm_nas.knowledge.evidence import RunEvidence, pool
+from llm_nas.knowledge.evidence import RunEvidence
 from llm_nas.knowledge.lifecycle import Standing, decide
+from llm_nas.knowledge.pooling import pool
 from llm_nas.knowledge.ranking import worth
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson
@@ -21,7 +22,7 @@ LESSON = TypeAdapter(Lesson)
 OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency", "energy")
 """Objectives that lessons carry measurements of."""
 PAST_RUNS = 24
-"""Earlier runs, newest first, whose cells test a claim that is new."""
+"""Newest runs whose cells test a claim that is new; later ones always do."""
 _COUNTER_EXAMPLES = 5
 
 
@@ -55,8 +56,9 @@ class Learner:
             key, fresh = self.claim(claim, reason, seq)
             if fresh:
                 new.append(key)
-        touched = projection.add_trials(self._db, lesson)
-        self._bench(sorted(touched))
+        touched = trials.add_trials(self._db, lesson)
+        if not self.replaying:
+            self._bench(sorted(touched))
         projection.vote(self._db, lesson.retire, unwanted=True)
         projection.vote(self._db, lesson.keep, unwanted=False)
         place = RunPlace(lesson.dataset, lesson.device, lesson.run)
@@ -79,29 +81,30 @@ class Learner:
             self.note("duplicate", twin, {"alias": key, "reason": f"same as {bare.statement}"})
             return twin, False
         number = self.note("proposed", key, {"reason": reason})
-        projection.add_claim(self._db, bare, fingerprint, number or seq)
+        since = cells.newest_number(self._db) - PAST_RUNS
+        projection.add_claim(self._db, bare, fingerprint, number or seq, since)
         return key, True
 
     def reassess(self, taken: Iterable[Taken]) -> list[str]:
         """Recompute evidence and status of every claim that new cells or claims bear on.
 
-        Returns the ids whose status changed; every change is an event with its reason.
+        Returns the ids whose status changed; every change is an event with its reason. While the
+        log is read back, statuses are the log's and only evidence is computed.
         """
         all_taken = list(taken)
         places = set[RunPlace]().union(*(t.places for t in all_taken))
         new = list(dict.fromkeys(key for t in all_taken for key in t.new))
         keys: dict[str, None] = dict.fromkeys(new)
         for place in sorted(places):
-            about = projection.claims_about(self._db, place.dataset, place.device)
-            self._measure(place, about)
-            keys |= dict.fromkeys(about)
+            keys |= dict.fromkeys(self._measure(place))
         if new:
-            past = cells.run_places(self._db, self._world.space.name, PAST_RUNS)
-            for place in past:
+            space = self._world.space.name
+            oldest = cells.newest_number(self._db) - PAST_RUNS
+            for place in cells.run_places(self._db, space, oldest):
                 if place not in places:
-                    about = projection.claims_about(self._db, place.dataset, place.device)
-                    self._measure(place, [key for key in new if key in set(about)])
-        return self._judge(list(keys))
+                    self._measure(place, set(new))
+        states = projection.states_of(self._db, list(keys))
+        return self._weigh(states) if self.replaying else self._judge(states)
 
     def _load(self, keys: Sequence[str]) -> None:
         """Keep claims in memory: they never change."""
@@ -109,12 +112,16 @@ class Learner:
         if missing:
             self._claims |= projection.bodies_of(self._db, missing)
 
-    def _measure(self, place: RunPlace, keys: Sequence[str]) -> None:
-        """Record what the cells of one run say of these claims."""
+    def _measure(self, place: RunPlace, only: Set[str] | None = None) -> list[str]:
+        """Record what the cells of one run say of the claims about its context, or of some."""
+        space = self._world.space.name
+        number = cells.number_of(self._db, space, place)
+        about = projection.claims_about(self._db, place.dataset, place.device, number)
+        keys = about if only is None else [key for key in about if key in only]
         if not keys:
-            return
+            return []
         self._load(keys)
-        sample = cells.sample(self._db, self._world.space.name, place)
+        sample = cells.sample(self._db, space, place)
         for objective in OBJECTIVES:
             asked = {
                 key: question
@@ -125,25 +132,44 @@ class Learner:
             if not asked:
                 continue
             evidence = RunEvidence(self._world.kernel(objective), sample, objective)
-            parts = evidence.parts([self._claims[key] for key in asked], list(asked.values()))
-            if parts is not None:
-                projection.set_parts(self._db, place, dict(zip(asked, parts, strict=True)))
+            found = evidence.parts([self._claims[key] for key in asked], list(asked.values()))
+            if found is not None:
+                own = dict(zip(asked, found, strict=True))
+                parts.replace_parts(self._db, place, number, self._claims, own)
+        return keys
 
-    def _judge(self, keys: Sequence[str]) -> list[str]:
-        """Pool the parts of claims, decide their status, log what changed."""
+    def _standings(self, states: Mapping[str, projection.Held]) -> list[Standing]:
+        """What decides the status of claims, from the sums over their runs."""
+        keys = list(states)
         self._load(keys)
-        states = projection.states_of(self._db, keys)
-        parts = projection.parts_of(self._db, keys)
-        standings: list[Standing] = []
-        for key in keys:
-            numbers = dict.fromkeys(n for _, part in parts[key] for n in part.counter_examples)
-            names = [self._world.arch(n) for n in list(numbers)[:_COUNTER_EXAMPLES]]
-            pooled = pool(self._claims[key], parts[key], names)
-            split = contradictions.disagreement(self._claims[key], parts[key])
-            standings.append(Standing(states[key].status, pooled, states[key].unwanted, split))
+        sums = parts.sums_of(self._db, keys)
+        against = parts.counter_examples(self._db, keys, _COUNTER_EXAMPLES)
+        return [
+            Standing(
+                held.status,
+                pool(self._claims[key], sums[key], [self._world.arch(n) for n in against[key]]),
+                held.unwanted,
+                contradictions.disagreement(sums[key]),
+            )
+            for key, held in states.items()
+        ]
+
+    def _weigh(self, states: Mapping[str, projection.Held]) -> list[str]:
+        """Compute evidence and leave every status as it is."""
+        new: list[projection.State] = []
+        for key, standing in zip(states, self._standings(states), strict=True):
+            score = worth(self._claims[key], standing.status, standing.evidence)
+            evidence = standing.evidence.model_dump_json()
+            new.append((key, standing.status, evidence, score, None))
+        projection.set_state(self._db, new)
+        return []
+
+    def _judge(self, states: Mapping[str, projection.Held]) -> list[str]:
+        """Compute evidence, decide what it means for the status, log what changed."""
+        standings = self._standings(states)
         changed: list[str] = []
         new: list[projection.State] = []
-        for key, standing, step in zip(keys, standings, decide(standings), strict=True):
+        for key, standing, step in zip(states, standings, decide(standings), strict=True):
             evidence = standing.evidence.model_dump_json()
             if (step.status, evidence) == (standing.status, states[key].evidence):
                 continue
@@ -155,13 +181,13 @@ class Learner:
             score = worth(self._claims[key], step.status, standing.evidence)
             new.append((key, step.status, evidence, score, seq))
         projection.set_state(self._db, new)
-        return changed + self._split(standings, keys)
+        return changed + self._split(dict(zip(states, standings, strict=True)))
 
-    def _split(self, standings: Sequence[Standing], keys: Sequence[str]) -> list[str]:
+    def _split(self, standings: Mapping[str, Standing]) -> list[str]:
         """Scope a broad claim that holds in one place and not in another, on both sides."""
         made: list[str] = []
-        for key, standing in zip(keys, standings, strict=True):
-            if standing.split is None or self.replaying:
+        for key, standing in standings.items():
+            if standing.split is None:
                 continue
             for claim in contradictions.scoped(self._claims[key], standing.split):
                 reason = f"split from {key}: {standing.split.words}"
@@ -175,14 +201,11 @@ class Learner:
 
     def _bench(self, keys: Sequence[str]) -> None:
         """Bench heuristics with a lift below zero, take back those that recovered."""
-        for key, tally in projection.tallies(self._db, keys).items():
+        for key, tally in trials.tallies(self._db, keys).items():
             bad = lift.harmful(tally)
             if projection.set_bench(self._db, key, bad):
-                found = lift.lift_of(tally)
-                numbers = (
-                    f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]" if found else ""
-                )
-                self.note("bench", key, {"benched": bad, "reason": f"lift {numbers}"})
+                reason = lift.in_words(lift.lift_of(tally))
+                self.note("bench", key, {"benched": bad, "reason": reason})
 
     def note(self, kind: str, subject: str, body: Mapping[str, object]) -> int | None:
         """Add an event that follows from others, unless they are being read back."""
@@ -197,7 +220,7 @@ def _bare(claim: Claim) -> Claim:
 
 
 def replay(log: EventLog, learner: Learner) -> None:
-    """Fill empty derived tables from the whole log; writes no status that is in it already."""
+    """Fill empty derived tables from the whole log; statuses are those it recorded."""
     taken: list[Taken] = []
     learner.replaying = True
     try:
@@ -209,12 +232,14 @@ def replay(log: EventLog, learner: Learner) -> None:
                 claim = Claim.model_validate(body["claim"])
                 key, fresh = learner.claim(claim, body["reason"], event.seq)
                 taken.append(Taken(new=(key,) if fresh else ()))
-        for event in list(log.events(kinds=("status", "bench"))):
+        for event in list(log.events(kinds=("proposed", "status", "bench"))):
             body = json.loads(event.body)
-            if event.kind == "status":
+            if event.kind == "proposed":
+                projection.set_seq(log.db, event.subject, event.seq)
+            elif event.kind == "status":
                 projection.set_status(log.db, event.subject, body["to"], event.seq)
             else:
                 projection.set_bench(log.db, event.subject, body["benched"])
+        learner.reassess(taken)
     finally:
         learner.replaying = False
-    learner.reassess(taken)

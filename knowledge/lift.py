@@ -2,10 +2,15 @@
 
 Each designer call is shown a random part of the retrieved heuristics. The lift of one of them is
 the mean hypervolume gain of children made in calls that saw it minus that of calls from which it
-was withheld; because chance decides, the difference is causal.
+was withheld; because chance decides, the difference is causal. The share of valid children is
+compared in the same way.
+
+A heuristic whose whole interval lies below zero is benched: retrieval leaves it out. It is still
+tried now and then, so that bad luck can be made good.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,64 +23,93 @@ BENCH_CALLS = 10
 _TAIL = 0.05
 
 
+class Side(NamedTuple):
+    """Sums over the designer calls on one side, each call a mean over its children."""
+
+    calls: float
+    gain: float
+    gain_square: float
+    valid: float
+    valid_square: float
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums over designer calls that were shown a heuristic and calls that had it withheld."""
+    """Calls that were shown a heuristic and calls that had it withheld."""
 
-    shown: int
-    shown_gain: float
-    shown_square: float
-    held: int
-    held_gain: float
-    held_square: float
-    shown_valid: float
-    held_valid: float
+    shown: Side
+    held: Side
+
+    @property
+    def least(self) -> float:
+        """Calls on the side that has fewer."""
+        return min(self.shown.calls, self.held.calls)
 
 
 @dataclass(frozen=True, slots=True)
-class Lift:
-    """Difference in mean gain (normalised hypervolume) with its 90 % Welch interval."""
+class Difference:
+    """A difference of means with its 90 % Welch interval."""
 
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """What showing a heuristic changes."""
+
+    gain: Difference
+    """Normalised hypervolume a child adds."""
+    validity: Difference
+    """Share of valid children."""
     calls: int
-    validity: float
-    """Difference in the share of valid children."""
 
 
 def lift_of(tally: Tally) -> Lift | None:
     """The lift that sums over calls amount to; None before `LEAST_CALLS` on both sides."""
-    if min(tally.shown, tally.held) < LEAST_CALLS:
+    if tally.least < LEAST_CALLS:
         return None
-    shown_mean, shown_error = _moments(tally.shown, tally.shown_gain, tally.shown_square)
-    held_mean, held_error = _moments(tally.held, tally.held_gain, tally.held_square)
-    error = shown_error + held_error
-    # Welch-Satterthwaite degrees of freedom.
-    spread = shown_error**2 / (tally.shown - 1) + held_error**2 / (tally.held - 1)
-    freedom = error**2 / spread if spread > 0 else float(tally.shown + tally.held - 2)
-    reach = quantile(1 - _TAIL, freedom) * float(np.sqrt(error))
-    mean = shown_mean - held_mean
-    validity = tally.shown_valid / tally.shown - tally.held_valid / tally.held
-    return Lift(mean, mean - reach, mean + reach, tally.shown + tally.held, validity)
+    shown, held = tally.shown, tally.held
+    return Lift(
+        gain=_difference(
+            *_moments(shown.calls, shown.gain, shown.gain_square),
+            *_moments(held.calls, held.gain, held.gain_square),
+        ),
+        validity=_difference(
+            *_moments(shown.calls, shown.valid, shown.valid_square),
+            *_moments(held.calls, held.valid, held.valid_square),
+        ),
+        calls=int(shown.calls + held.calls),
+    )
 
 
 def in_words(lift: Lift | None) -> str:
     """For the log: the lift with its interval."""
     if lift is None:
         return "lift unknown"
-    return f"lift {lift.mean:+.4f} [{lift.low:+.4f}, {lift.high:+.4f}] over {lift.calls} calls"
+    gain = lift.gain
+    return f"lift {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] over {lift.calls} calls"
 
 
 def harmful(tally: Tally) -> bool:
     """Whether the whole interval lies below zero, after enough calls on both sides."""
-    if min(tally.shown, tally.held) < BENCH_CALLS:
-        return False
-    lift = lift_of(tally)
-    return lift is not None and lift.high < 0
+    lift = lift_of(tally) if tally.least >= BENCH_CALLS else None
+    return lift is not None and lift.gain.high < 0
 
 
-def _moments(n: int, total: float, squares: float) -> tuple[float, float]:
-    """Mean and squared standard error of a mean from sums."""
+def _moments(n: float, total: float, squares: float) -> tuple[float, float, float]:
+    """Number, mean and squared standard error of the mean, from sums."""
     mean = total / n
-    return mean, max(squares / n - mean**2, 0.0) / (n - 1)
+    return n, mean, max(squares / n - mean**2, 0.0) / (n - 1)
+
+
+def _difference(
+    n: float, mean: float, error: float, other_n: float, other_mean: float, other_error: float
+) -> Difference:
+    """First minus second mean; degrees of freedom by Welch and Satterthwaite."""
+    both = error + other_error
+    spread = error**2 / (n - 1) + other_error**2 / (other_n - 1)
+    freedom = both**2 / spread if spread > 0 else n + other_n - 2
+    reach = quantile(1 - _TAIL, freedom) * float(np.sqrt(both))
+    return Difference(mean - other_mean, mean - other_mean - reach, mean - other_mean + reach)

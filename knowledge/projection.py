@@ -6,23 +6,19 @@ All can be dropped and filled again; they change in the transaction that appends
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
 from llm_nas.claims import Claim, Evidence, Heuristic, Scope, Status, canonical
-from llm_nas.knowledge.cells import RunPlace
-from llm_nas.knowledge.evidence import Part
-from llm_nas.knowledge.lift import Tally, lift_of
+from llm_nas.knowledge import parts, trials
+from llm_nas.knowledge.lift import lift_of
 from llm_nas.knowledge.ranking import worth
-from llm_nas.ports import Lesson, Trial
 
 VERSION = 3
 """Layout of the derived tables; another one in a file makes the store rebuild them."""
 
-_NAMES = ("cell", "run_place", "claim", "claim_scope", "alias", "part", "lift", "trial")
+_NAMES = ("cell", "run_place", "claim", "claim_scope", "alias", *parts.NAMES, *trials.NAMES)
 
 _SCHEMA = """
 CREATE TABLE cell (
@@ -31,21 +27,17 @@ CREATE TABLE cell (
     PRIMARY KEY (space, dataset, device, run, arch)
 ) WITHOUT ROWID;
 CREATE TABLE run_place (
-    space TEXT, dataset TEXT, device TEXT, run TEXT, seq INTEGER,
-    PRIMARY KEY (space, dataset, device, run)
-) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY, space TEXT, dataset TEXT, device TEXT, run TEXT,
+    UNIQUE (space, dataset, device, run)
+);
 CREATE TABLE claim (
     id TEXT PRIMARY KEY, body TEXT NOT NULL, topic TEXT NOT NULL, objective TEXT NOT NULL,
     direction TEXT NOT NULL, status TEXT NOT NULL, evidence TEXT NOT NULL, score REAL NOT NULL,
     seq INTEGER NOT NULL, fingerprint TEXT, unwanted INTEGER NOT NULL DEFAULT 0,
-    benched INTEGER NOT NULL DEFAULT 0
+    benched INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL
 );
 CREATE INDEX claim_print ON claim (fingerprint);
 CREATE TABLE alias (alias TEXT PRIMARY KEY, claim TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trial (
-    arch TEXT, run TEXT, generation INTEGER, shown TEXT NOT NULL, withheld TEXT NOT NULL,
-    valid INTEGER NOT NULL, gain REAL NOT NULL, PRIMARY KEY (arch, run, generation)
-) WITHOUT ROWID;
 CREATE INDEX cell_arch ON cell (arch);
 CREATE INDEX claim_topic ON claim (topic);
 CREATE INDEX claim_seq ON claim (seq);
@@ -54,16 +46,6 @@ CREATE TABLE claim_scope (
     PRIMARY KEY (claim, dataset, device, niche)
 ) WITHOUT ROWID;
 CREATE INDEX scope_rank ON claim_scope (dataset, device, niche, score DESC, claim);
-CREATE TABLE part (
-    claim TEXT, dataset TEXT, device TEXT, run TEXT, body TEXT NOT NULL,
-    PRIMARY KEY (claim, dataset, device, run)
-) WITHOUT ROWID;
-CREATE TABLE lift (
-    claim TEXT PRIMARY KEY,
-    shown INTEGER NOT NULL, shown_gain REAL NOT NULL, shown_square REAL NOT NULL,
-    held INTEGER NOT NULL, held_gain REAL NOT NULL, held_square REAL NOT NULL,
-    shown_valid REAL NOT NULL, held_valid REAL NOT NULL
-) WITHOUT ROWID;
 """
 
 
@@ -100,7 +82,7 @@ def reset(db: sqlite3.Connection) -> None:
     """Drop and recreate the derived tables, empty."""
     for name in _NAMES:
         db.execute(f"DROP TABLE IF EXISTS {name}")
-    for statement in _SCHEMA.split(";"):
+    for statement in f"{_SCHEMA};{parts.SCHEMA};{trials.SCHEMA}".split(";"):
         db.execute(statement)
     db.execute("INSERT OR REPLACE INTO meta VALUES ('projection', ?)", (str(VERSION),))
 
@@ -111,13 +93,15 @@ def version(db: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq: int) -> None:
-    """Insert a claim that is not there yet, as proposed."""
+def add_claim(
+    db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq: int, since: int
+) -> None:
+    """Insert a claim that is not there yet, as proposed, for runs above number `since` to test."""
     key = claim.key
     score = worth(claim, "proposed", Evidence())
     db.execute(
         "INSERT INTO claim (id, body, topic, objective, direction, status, evidence, score, seq, "
-        "fingerprint) VALUES (?,?,?,?,?,'proposed',?,?,?,?)",
+        "fingerprint, since) VALUES (?,?,?,?,?,'proposed',?,?,?,?,?)",
         (
             key,
             claim.model_dump_json(),
@@ -128,6 +112,7 @@ def add_claim(db: sqlite3.Connection, claim: Claim, fingerprint: str | None, seq
             score,
             seq,
             fingerprint,
+            since,
         ),
     )
     db.executemany(
@@ -159,6 +144,11 @@ def add_alias(db: sqlite3.Connection, alias: str, key: str) -> None:
 def vote(db: sqlite3.Connection, keys: Sequence[str], *, unwanted: bool) -> None:
     """Note that an analyst wants claims dropped or kept."""
     db.executemany("UPDATE claim SET unwanted = ? WHERE id = ?", [(unwanted, k) for k in keys])
+
+
+def set_seq(db: sqlite3.Connection, key: str, seq: int) -> None:
+    """Note the event that brought a claim."""
+    db.execute("UPDATE claim SET seq = ? WHERE id = ?", (seq, key))
 
 
 def set_status(db: sqlite3.Connection, key: str, status: Status, seq: int) -> None:
@@ -195,33 +185,11 @@ def set_state(db: sqlite3.Connection, states: Sequence[State]) -> None:
     )
 
 
-def set_parts(db: sqlite3.Connection, place: RunPlace, parts: Mapping[str, Part]) -> None:
-    """Replace what one run says of claims, by claim id."""
-    db.executemany(
-        "INSERT OR REPLACE INTO part VALUES (?,?,?,?,?)",
-        [(key, *place, json.dumps(part)) for key, part in parts.items()],
-    )
-
-
-def parts_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, Part]]]:
-    """`(context, part)` pairs of claims, by claim id, contexts and runs in order."""
-    found: dict[str, list[tuple[str, Part]]] = {key: [] for key in keys}
-    rows = db.execute(
-        "SELECT claim, dataset || '/' || device, body FROM part WHERE claim IN "
-        "(SELECT value FROM json_each(?)) ORDER BY claim, dataset, device, run",
-        (json.dumps(keys),),
-    )
-    for key, context, body in rows:
-        *fields, examples = json.loads(body)
-        found[key].append((context, Part._make([*fields, tuple(examples)])))
-    return found
-
-
 def states_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Held]:
-    """What the tables hold of claims, by id."""
+    """What the tables hold of claims, by id, in the order asked for."""
     rows = db.execute(
-        "SELECT id, status, evidence, unwanted FROM claim WHERE id IN "
-        "(SELECT value FROM json_each(?))",
+        "SELECT c.id, c.status, c.evidence, c.unwanted FROM json_each(?) k "
+        "JOIN claim c ON c.id = k.value ORDER BY k.key",
         (json.dumps(keys),),
     )
     return {
@@ -238,12 +206,14 @@ def bodies_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Claim]:
     return {key: Claim.model_validate_json(body) for key, body in rows}
 
 
-def claims_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
-    """Ids of claims whose scope takes in a context, in order."""
+def claims_about(
+    db: sqlite3.Connection, dataset: str, device: str, number: int = 2**62
+) -> list[str]:
+    """Ids of claims whose scope takes in a context and which run `number` may test, in order."""
     rows = db.execute(
-        "SELECT DISTINCT claim FROM claim_scope WHERE dataset IN (?, '') AND device IN (?, '') "
-        "ORDER BY claim",
-        (dataset, device),
+        "SELECT DISTINCT s.claim FROM claim_scope s JOIN claim c ON c.id = s.claim "
+        "WHERE s.dataset IN (?, '') AND s.device IN (?, '') AND c.since < ? ORDER BY s.claim",
+        (dataset, device, number),
     )
     return [row[0] for row in rows]
 
@@ -256,55 +226,6 @@ def keys_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
         (json.dumps(found),),
     )
     return [*found, *(row[0] for row in rows)]
-
-
-def add_trials(db: sqlite3.Connection, lesson: Lesson) -> set[str]:
-    """Add a lesson's children to the lift sums; ids of the heuristics concerned.
-
-    Children of one designer call share their prompt and are no independent looks, so the unit
-    is the call: children with the same shown and withheld heuristics are averaged first.
-    """
-    calls: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Trial]] = {}
-    for trial in lesson.trials:
-        calls.setdefault((trial.shown, trial.withheld), []).append(trial)
-    place = (lesson.run, lesson.generation)
-    db.executemany(
-        "INSERT OR IGNORE INTO trial VALUES (?,?,?,?,?,?,?)",
-        [
-            (t.arch, *place, json.dumps(t.shown), json.dumps(t.withheld), t.valid, t.gain)
-            for t in lesson.trials
-        ],
-    )
-    touched: set[str] = set()
-    for (shown, withheld), children in calls.items():
-        gain = float(np.mean([child.gain for child in children]))
-        valid = float(np.mean([child.valid for child in children]))
-        for keys, with_it in ((shown, 1), (withheld, 0)):
-            touched |= set(keys)
-            db.executemany(_ADD_CALL[with_it], [(key, gain, gain**2, valid) for key in keys])
-    return touched
-
-
-def _add_call(side: str, other: str) -> str:
-    return (
-        f"INSERT INTO lift (claim, {side}, {side}_gain, {side}_square, {side}_valid, "
-        f"{other}, {other}_gain, {other}_square, {other}_valid) VALUES (?,1,?,?,?,0,0,0,0) "
-        f"ON CONFLICT (claim) DO UPDATE SET {side} = {side} + 1, "
-        f"{side}_gain = {side}_gain + excluded.{side}_gain, "
-        f"{side}_square = {side}_square + excluded.{side}_square, "
-        f"{side}_valid = {side}_valid + excluded.{side}_valid"
-    )
-
-
-_ADD_CALL = (_add_call("held", "shown"), _add_call("shown", "held"))
-
-
-def tallies(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Tally]:
-    """Lift sums of claims that were ever shown or withheld."""
-    rows = db.execute(
-        "SELECT * FROM lift WHERE claim IN (SELECT value FROM json_each(?))", (json.dumps(keys),)
-    )
-    return {row[0]: Tally(*row[1:]) for row in rows}
 
 
 def rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
@@ -339,7 +260,7 @@ def opposed(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, tuple[str,
 
 def heuristics(db: sqlite3.Connection, keys: Sequence[str]) -> tuple[Heuristic, ...]:
     """Claims by id as everybody outside sees them, in the order asked for."""
-    against, sums = opposed(db, keys), tallies(db, keys)
+    against, sums = opposed(db, keys), trials.tallies(db, keys)
     found: list[Heuristic] = []
     for row in rows_of(db, keys):
         lift = lift_of(sums[row.id]) if row.id in sums else None
@@ -349,10 +270,13 @@ def heuristics(db: sqlite3.Connection, keys: Sequence[str]) -> tuple[Heuristic, 
                 claim=row.claim,
                 status=row.status,
                 evidence=row.evidence,
-                lift=lift.mean if lift else None,
-                lift_low=lift.low if lift else None,
-                lift_high=lift.high if lift else None,
+                lift=lift.gain.mean if lift else None,
+                lift_low=lift.gain.low if lift else None,
+                lift_high=lift.gain.high if lift else None,
                 lift_calls=lift.calls if lift else 0,
+                valid_lift=lift.validity.mean if lift else None,
+                valid_low=lift.validity.low if lift else None,
+                valid_high=lift.validity.high if lift else None,
                 benched=row.benched,
                 conflicts=against.get(row.id, ()),
             )

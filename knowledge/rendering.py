@@ -77,6 +77,9 @@ def sheet(heuristic: Heuristic) -> Text:
         low, high = heuristic.lift_low or 0.0, heuristic.lift_high or 0.0
         calls = heuristic.lift_calls
         lines.append(f"lift     {heuristic.lift:+.4f} [{low:+.4f}, {high:+.4f}], {calls} calls")
+    if heuristic.valid_lift is not None:
+        low, high = heuristic.valid_low or 0.0, heuristic.valid_high or 0.0
+        lines.append(f"valid    {heuristic.valid_lift:+.3f} [{low:+.3f}, {high:+.3f}] children")
     if claim.wording:
         lines.append(f'wording  "{plain(claim.wording)}"')
     lines += [f"against  {arch}" for arch in evidence.counter_examples]

@@ -98,7 +98,7 @@ class HeuristicStore:
         if self._log.readonly:
             raise StoreError(
                 f"store {self.folder}: tables of version {found}, expected {projection.VERSION}; "
-                "run: llm-nas heuristics rebuild"
+                f"run: llm-nas heuristics rebuild --store {self.folder}"
             )
         with self._log.writing() as db:
             if projection.version(db) != projection.VERSION:

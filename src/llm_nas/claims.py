@@ -302,6 +302,11 @@ class Heuristic(Frozen):
     """90 % interval of `lift`; both None until it has been shown and withheld often enough."""
     lift_calls: int = 0
     """Designer calls `lift` rests on, with and without it."""
+    valid_lift: float | None = None
+    """Share of valid children made with it minus that of those made without it."""
+    valid_low: float | None = None
+    valid_high: float | None = None
+    """90 % interval of `valid_lift`."""
     benched: bool = False
     """Whether retrieval leaves it out because it did harm."""
     conflicts: tuple[str, ...] = ()

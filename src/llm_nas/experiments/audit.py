@@ -101,9 +101,11 @@ def judge(
 
 
 def _by_objective(found: Sequence[Checked]) -> dict[Objective, tuple[int, int]]:
-    kinds = sorted({c.objective for c in found})
-    own = {kind: [c.covered for c in found if c.objective == kind] for kind in kinds}
-    return {kind: (len(covered), sum(covered)) for kind, covered in own.items()}
+    totals: dict[Objective, tuple[int, int]] = {}
+    for claim in found:
+        count, covered = totals.get(claim.objective, (0, 0))
+        totals[claim.objective] = (count + 1, covered + claim.covered)
+    return totals
 
 
 def _true_effect(
