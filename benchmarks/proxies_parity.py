@@ -1,15 +1,19 @@
 """Do live proxies rank cells like the published ones? Spearman on cells drawn by seed.
 
-    python benchmarks/proxies_parity.py --data FOLDER [--cells 200] [--work /tmp/parity]
+    python benchmarks/proxies_parity.py --data FOLDER [--cells 200] [--images fresh]
 
 Every proxy is computed twice, with seeds 0 and 1 (weights and images), at the full setting on
 real cifar10 images. `published` is its mean Spearman with NAS-Bench-Suite-Zero, `own` the one
 between the two seeds: no live proxy can match a single published draw better than itself.
-Work is kept in a journal; the same call continues.
+`--images shared` compares all cells of a seed on one batch; `fresh` gives every cell a batch of
+its own, randomly cropped and flipped, as the published run did: its loader starts anew per cell
+(NASLib, branch zerocost: `get_some_data`). Work is kept in a journal; the same call continues.
 """
 
 import argparse
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +22,8 @@ from rich.progress import Progress
 from scipy import stats
 
 from llm_nas.domain import PROXIES, FloatArray
-from llm_nas.tools.proxies.batch import load_batch
-from llm_nas.tools.proxies.engines import Work, engine
+from llm_nas.tools.proxies.batch import ImageBatch, load_batch
+from llm_nas.tools.proxies.engines import Row, Work, compute_row, engine
 from llm_nas.tools.proxies.settings import preset
 from llm_nas.tools.proxies.tabulate import Recipe, canonical_order, fill_table, read_table
 from llm_nas.tools.space import nas_bench_201
@@ -28,6 +32,37 @@ DATASET = "cifar10"
 SEEDS = (0, 1)
 EXACT = ("flops", "params")
 TOLERANCE = 0.05
+CROP_PADDING = 4
+
+
+def augmented(batch: ImageBatch, rng: np.random.Generator) -> ImageBatch:
+    """Each image moved by up to four pixels over black and mirrored half of the time."""
+    side, pad = batch.images.shape[-1], CROP_PADDING
+    black = batch.images.min(axis=(0, 2, 3))[:, None, None]
+    images = np.empty_like(batch.images)
+    for image, out in zip(batch.images, images, strict=True):
+        wide = np.broadcast_to(black, (3, side + 2 * pad, side + 2 * pad)).copy()
+        wide[:, pad:-pad, pad:-pad] = image
+        top, left = rng.integers(2 * pad + 1, size=2)
+        crop = wide[:, top : top + side, left : left + side]
+        out[:] = crop[:, :, ::-1] if rng.random() < 0.5 else crop
+    return ImageBatch(images, batch.labels, batch.source)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshImages:
+    """Computes every cell on images of its own, in this process."""
+
+    path: Path
+
+    def run(self, work: Work, indices: Sequence[int]) -> Iterator[Row]:
+        """Rows in the order of the indices."""
+        torch.set_num_threads(work.threads)
+        for index in indices:
+            own, flips = np.random.SeedSequence([work.seed, index]).generate_state(2)
+            batch = load_batch(self.path, DATASET, work.settings.batch_size, int(own))
+            images = augmented(batch, np.random.default_rng(flips))
+            yield compute_row(replace(work, batch=images), index)
 
 
 def spearman(a: FloatArray, b: FloatArray) -> float:
@@ -47,12 +82,14 @@ def compute(options: argparse.Namespace, seed: int) -> FloatArray:
         dataset=DATASET,
         settings=settings,
         seed=seed,
-        batch=batch.source,
+        batch=batch.source if options.images == "shared" else f"{batch.source}, fresh per cell",
         torch=torch.__version__,
     )
     work = Work(DATASET, batch, seed, settings, options.threads)
     cells = canonical_order(space, options.sample)[: options.cells].tolist()
-    out: Path = options.work / f"{settings.name}_seed{seed}.npz"
+    out: Path = options.work / f"{settings.name}_{options.images}_seed{seed}.npz"
+    shared = engine("process", options.processes)
+    chosen = shared if options.images == "shared" else FreshImages(images)
     with Progress() as bar:
         task = bar.add_task(f"seed {seed}")
         fill_table(
@@ -60,7 +97,7 @@ def compute(options: argparse.Namespace, seed: int) -> FloatArray:
             recipe,
             work,
             cells,
-            engine("process", options.processes),
+            chosen,
             space=space,
             on_row=lambda done, wanted: bar.update(task, completed=done, total=wanted),
         )
@@ -95,6 +132,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--sample", type=int, default=0, help="seed of the cells drawn")
     parser.add_argument("--setting", default="full")
+    parser.add_argument("--images", choices=["shared", "fresh"], default="shared")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", action="store_true")

@@ -1,7 +1,7 @@
 """The accuracy predictor: boosted trees and a Gaussian process, trained on few labelled cells."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar, get_args
 
@@ -14,7 +14,12 @@ from llm_nas.tools.estimator import normal_scores
 from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor_features import FEATURE_SETS, Features, FeatureSet, build_features
 from llm_nas.tools.predictor_gp import GaussianProcess
-from llm_nas.tools.predictor_labels import LABEL_SCHEMES, LabelScheme, draw_labels
+from llm_nas.tools.predictor_labels import (
+    LABEL_SCHEMES,
+    LabelScheme,
+    choose_labels,
+    scheme_for,
+)
 from llm_nas.tools.predictor_trees import ProxyPredictor
 from llm_nas.tools.space import nas_bench_201
 
@@ -43,7 +48,7 @@ class PredictorOptions:
     model: ModelKind = "trees+gp"
     """`trees`: XGBoost alone; `trees+gp`: the mean of XGBoost and a Gaussian process."""
     labels_by: LabelScheme = "niches"
-    """How the labelled cells are spread; see `draw_labels`."""
+    """How labelled cells are chosen; `niches` becomes `design` below 300 labels."""
     twins: bool = True
     """Whether a missing proxy is taken from the canonical twin; see `proxy_matrix`."""
 
@@ -191,14 +196,15 @@ def train_predictor(
         RequestError: an unknown data set, or too few or too many labels.
     """
     start = time.perf_counter()
-    chosen = options if options is not None else PredictorOptions()
+    asked = options if options is not None else PredictorOptions()
+    chosen = replace(asked, labels_by=scheme_for(labels, asked.labels_by))
     where = space if space is not None else nas_bench_201()
     niches = partition if partition is not None else make_partition(where)
-    train = draw_labels(niches, labels, seed, chosen.labels_by)
-    accuracy = benchmark.validation_accuracy_pct(dataset)[train]
     features = build_features(
         benchmark, dataset, where, chosen.features, chosen.twins, chosen.transfer
     )
+    train = choose_labels(features.embedding, niches, labels, seed, chosen.labels_by)
+    accuracy = benchmark.validation_accuracy_pct(dataset)[train]
     return fit_predictor(features, train, accuracy, seed, chosen, start)
 
 

@@ -1,15 +1,23 @@
-"""Which cells are labelled: uniformly, or spread over complexity niches."""
+"""Which cells are labelled: uniformly, spread over complexity niches, or by design."""
 
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from llm_nas.domain import IntArray
+from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition
+from llm_nas.tools.predictor_design import design
 
-LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced"]
+DrawScheme: TypeAlias = Literal["uniform", "niches", "balanced"]
+"""Schemes that draw at random."""
+DRAW_SCHEMES: tuple[DrawScheme, ...] = get_args(DrawScheme)
+LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced", "design"]
 LABEL_SCHEMES: tuple[LabelScheme, ...] = get_args(LabelScheme)
+DESIGN_BELOW = 300
+"""Number of labels from which `niches` draws at random; fewer are designed."""
+MOST_DESIGNED = 1000
+"""A design takes time and memory in proportion to the number of labels squared."""
 
 MIN_LABELS = 20
 HELD_BACK = 100
@@ -19,8 +27,43 @@ _FULL_SPREAD = 1000
 """Number of labels from which niches are labelled in proportion to the root of their size."""
 
 
+def scheme_for(labels: int, asked: LabelScheme) -> LabelScheme:
+    """The scheme that is used: a few labels are worth choosing, so `niches` becomes `design`.
+
+    Raises:
+        RequestError: more than `MOST_DESIGNED` labels by design.
+    """
+    if asked == "design" and labels > MOST_DESIGNED:
+        raise RequestError(f"labels: {labels} by design, at most {MOST_DESIGNED} can be")
+    return "design" if asked == "niches" and labels < DESIGN_BELOW else asked
+
+
+def choose_labels(
+    embedding: FloatArray, partition: Partition, labels: int, seed: int, by: LabelScheme
+) -> IntArray:
+    """`labels` distinct cell indices by any scheme; see `draw_labels` and `design`.
+
+    A design weights cells by size^(-1/2) of their niche, which is what `niches` does in drawing
+    1,000 labels: the small niches at the ends of the front count for more than their share.
+    """
+    if by != "design":
+        return draw_labels(partition, labels, seed, by)
+    groups = partition.labels()
+    _check_number(labels, len(groups))
+    weights = np.bincount(groups).astype(np.float64) ** -0.5
+    designed = design(embedding, weights[groups], labels, seed)
+    # In random order: any part of the labels is then like the others.
+    return np.random.default_rng(seed).permutation(designed)
+
+
+def _check_number(labels: int, size: int) -> None:
+    most = size - HELD_BACK
+    if not MIN_LABELS <= labels <= most:
+        raise RequestError(f"labels: {labels} is not in {MIN_LABELS}..{most}")
+
+
 def draw_labels(
-    partition: Partition, labels: int, seed: int, by: LabelScheme = "niches"
+    partition: Partition, labels: int, seed: int, by: DrawScheme = "niches"
 ) -> IntArray:
     """`labels` distinct cell indices, by seed, in drawing order.
 
@@ -38,9 +81,7 @@ def draw_labels(
         RequestError: fewer than `MIN_LABELS` or more than `size - HELD_BACK` labels.
     """
     groups = partition.labels()
-    most = len(groups) - HELD_BACK
-    if not MIN_LABELS <= labels <= most:
-        raise RequestError(f"labels: {labels} is not in {MIN_LABELS}..{most}")
+    _check_number(labels, len(groups))
     rng = np.random.default_rng(seed)
     if by == "uniform":
         return rng.permutation(len(groups))[:labels].astype(np.int64)

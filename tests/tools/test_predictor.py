@@ -20,8 +20,17 @@ from llm_nas.tools.predictor import (
     train_predictor,
 )
 from llm_nas.tools.predictor_check import ranks, unlabelled, validate
+from llm_nas.tools.predictor_design import design
 from llm_nas.tools.predictor_features import build_features, proxy_matrix
-from llm_nas.tools.predictor_labels import LABEL_SCHEMES, LabelScheme, draw_labels, quotas
+from llm_nas.tools.predictor_gp import NOISE, matern52, squared_distances
+from llm_nas.tools.predictor_labels import (
+    DRAW_SCHEMES,
+    DrawScheme,
+    choose_labels,
+    draw_labels,
+    quotas,
+    scheme_for,
+)
 from llm_nas.tools.space import nas_bench_201
 
 SPACE = nas_bench_201()
@@ -146,8 +155,8 @@ class TestFeatures:
 class TestLabels:
     """Which cells are labelled."""
 
-    @pytest.mark.parametrize("by", LABEL_SCHEMES)
-    def test_distinct_and_by_seed(self, by: LabelScheme) -> None:
+    @pytest.mark.parametrize("by", DRAW_SCHEMES)
+    def test_distinct_and_by_seed(self, by: DrawScheme) -> None:
         drawn = draw_labels(NICHES, 1000, 4, by)
         assert len(set(drawn.tolist())) == 1000
         np.testing.assert_array_equal(draw_labels(NICHES, 1000, 4, by), drawn)
@@ -161,13 +170,13 @@ class TestLabels:
     def test_small_niches_get_more_than_their_share(self) -> None:
         groups = NICHES.labels()
 
-        def of_s5(by: LabelScheme) -> int:
+        def of_s5(by: DrawScheme) -> int:
             return int((groups[draw_labels(NICHES, 1000, 0, by)] == 5).sum())
 
         assert of_s5("uniform") < 30 < of_s5("niches") < 100 < of_s5("balanced") < 170
 
     def test_everything_but_the_hold_out_can_be_labelled(self) -> None:
-        for by in LABEL_SCHEMES:
+        for by in DRAW_SCHEMES:
             assert len(set(draw_labels(NICHES, 15_525, 0, by).tolist())) == 15_525
 
     def test_quotas(self) -> None:
@@ -177,6 +186,47 @@ class TestLabels:
         assert quotas(sizes, 30, 0.0).tolist() == [13, 13, 4]
         assert quotas(sizes, 129, 0.5).tolist() == [100, 25, 4]
         assert quotas(sizes, 10, 1.0).sum() == 10
+
+
+class TestDesign:
+    """A few labels are chosen: the ones that tell most about all other cells."""
+
+    @staticmethod
+    def _mean_variance(points: FloatArray, labelled: list[int]) -> float:
+        covariance = matern52(squared_distances(points, points))
+        among = covariance[np.ix_(labelled, labelled)] + NOISE * np.eye(len(labelled))
+        told = covariance[:, labelled] @ np.linalg.solve(among, covariance[labelled])
+        return float((1.0 - np.diag(told)).mean())
+
+    def test_every_step_is_the_best_one(self) -> None:
+        """The same as trying each remaining cell and solving for all variances anew."""
+        points = np.random.default_rng(0).random((30, 2)) * 4
+        chosen = design(points, np.ones(30), 6, 0).tolist()
+        for step in range(6):
+            past = chosen[:step]
+            left = [cell for cell in range(30) if cell not in past]
+            best = min(left, key=lambda cell: self._mean_variance(points, [*past, cell]))
+            assert chosen[step] == best
+
+    def test_weight_draws_labels(self) -> None:
+        points = np.linspace(0.0, 20.0, 200)[:, None]
+        right = np.where(points[:, 0] > 15, 1.0, 1e-6)
+        assert (points[design(points, right, 8, 0), 0] > 14).all()
+
+    def test_niches_are_designed_when_labels_are_few(self) -> None:
+        features = build_features(PackBenchmark(), "cifar10", SPACE)
+        few = choose_labels(features.embedding, NICHES, 40, 3, scheme_for(40, "niches"))
+        again = choose_labels(features.embedding, NICHES, 40, 3, "design")
+        np.testing.assert_array_equal(few, again)
+        assert len(set(few.tolist())) == 40
+        assert scheme_for(300, "niches") == "niches"
+        assert scheme_for(40, "uniform") == "uniform"
+
+    def test_limits(self) -> None:
+        with pytest.raises(RequestError, match="at most 1000"):
+            scheme_for(1001, "design")
+        with pytest.raises(RequestError, match="labels: 3 is not in"):
+            choose_labels(np.zeros((SPACE.size, 1)), NICHES, 3, 0, "design")
 
 
 class TestOptions:
@@ -191,7 +241,7 @@ class TestOptions:
         )
 
     def test_a_report_says_what_was_borrowed(self, trained: TrainedPredictor) -> None:
-        assert trained.description == f"{PredictorOptions()}, 100 labels"
+        assert trained.description == f"{PredictorOptions(labels_by='design')}, 100 labels"
         borrower = train_predictor(PackBenchmark(), "cifar100", 60, 0)
         assert borrower.description.endswith("60 labels; 10 proxies borrowed from cifar10")
 
@@ -212,7 +262,8 @@ class TestOptions:
 def test_training_is_deterministic_and_remembers_its_cells(trained: TrainedPredictor) -> None:
     again = train_predictor(PackBenchmark(), "cifar10", 100, 1)
     np.testing.assert_array_equal(trained.predict_all(), again.predict_all())
-    np.testing.assert_array_equal(trained.train_indices, draw_labels(NICHES, 100, 1))
+    chosen = choose_labels(trained.features.embedding, NICHES, 100, 1, "design")
+    np.testing.assert_array_equal(trained.train_indices, chosen)
     assert trained.predict_all() is trained.predict_all()
     assert trained.labels == 100
 

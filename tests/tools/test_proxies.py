@@ -13,10 +13,11 @@ from llm_nas.domain import PROXIES, FloatArray
 from llm_nas.errors import RequestError
 from llm_nas.tools.network import build_network
 from llm_nas.tools.proxies.batch import ImageBatch, synthetic_batch
-from llm_nas.tools.proxies.compute import NO_PATH, ProxyVector, compute_proxies, score
-from llm_nas.tools.proxies.convolution import CheapSecondDerivatives, Scope
+from llm_nas.tools.proxies.compute import NO_PATH, ProxyVector, compute_proxies, place, score
+from llm_nas.tools.proxies.convolution import Scope
 from llm_nas.tools.proxies.measures import epe_score, jacov_score, nwot_score
 from llm_nas.tools.proxies.run import measure
+from llm_nas.tools.proxies.second_derivatives import CheapSecondDerivatives
 from llm_nas.tools.proxies.settings import ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE
 from llm_nas.tools.space import nas_bench_201
@@ -91,6 +92,29 @@ def test_a_cell_without_weights_still_has_values(operation: str) -> None:
     assert all(math.isfinite(value) for value in vector.values.values())
 
 
+class _Moved(nn.Module):
+    """Remembers where it was sent; this machine need not have that device."""
+
+    where: torch.device
+
+    def to(self, device: torch.device) -> "_Moved":  # type: ignore[override]
+        self.where = device
+        return self
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "asked", "where"),
+    [(True, None, "cuda"), (False, None, "cpu"), (True, "cpu", "cpu")],
+)
+def test_a_gpu_is_used_when_there_is_one_and_no_other_wish(
+    monkeypatch: pytest.MonkeyPatch, has_gpu: bool, asked: str | None, where: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    module = _Moved()
+    place(module, asked)
+    assert module.where == torch.device(where)
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(RequestError, match="expected one of"):
         compute_proxies(MIXED, dataset="mnist")
@@ -144,9 +168,80 @@ def test_synflow_of_a_linear_model_is_the_log_of_its_absolute_weights() -> None:
 def test_what_a_module_does_not_support_is_missing_with_a_reason() -> None:
     vector = score(_Linear(), _batch(), device="cpu")
     assert "ReLU" in vector.missing["nwot"]
-    assert "AdaptiveAvgPool2d" in vector.missing["zen"]
+    assert "adaptive_avg_pool2d" in vector.missing["zen"]
     # All images have the same input gradient, the column sums of the weight.
     assert {"jacov"} <= set(vector.missing) | set(vector.values)
+
+
+class _Functional(nn.Module):
+    """A convolutional network that calls functions where others have layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.second = nn.Conv2d(8, 8, 3)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.second(F.relu(self.norm(self.first(x)))))
+        out: Tensor = self.head(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return out
+
+
+class _Transformer(nn.Module):
+    """Patches, one encoder layer with dropout and GELU, the mean of its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 8, 8)
+        self.encoder = nn.TransformerEncoderLayer(16, 2, 32, activation="gelu", batch_first=True)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.encoder(self.patches(x).flatten(2).transpose(1, 2))
+        out: Tensor = self.head(tokens.mean(1))
+        return out
+
+
+def test_functions_count_like_layers() -> None:
+    module = _Functional()
+    layered = nn.Sequential(
+        *(module.first, module.norm, nn.ReLU(), module.second, nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), module.head),
+    )
+    ours, twin = (score(m, _batch(), device="cpu").values for m in (module, layered))
+    assert set(ours) == set(PROXIES)
+    for name in set(PROXIES) - {"flops"}:
+        assert ours[name] == pytest.approx(twin[name], rel=1e-5), name
+
+
+def test_a_transformer_lacks_relus_and_a_pooling_layer_only() -> None:
+    module = _Transformer()
+    first, second = (score(module, _batch(), seed=3, device="cpu") for _ in range(2))
+    assert set(first.missing) == {"nwot", "zen"}
+    assert first.values == second.values, "dropout follows the seed"
+
+
+class _Bare(nn.Module):
+    """A matrix that is no layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.ones(3 * 32 * 32, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.matrix
+
+
+def test_modules_no_measure_fits_report_why() -> None:
+    bare = score(_Bare(), _batch(), device="cpu").missing
+    assert {"snip", "synflow", "l2_norm", "grasp"} <= set(bare)
+    assert "no convolution or linear layer" in bare["synflow"]
+    few = score(nn.Sequential(nn.Flatten(), nn.Linear(3072, 1)), _batch(), device="cpu").missing
+    assert "has no logit" in few["snip"]
+    with pytest.raises(RequestError, match="no parameters"):
+        score(nn.Flatten(), _batch())
 
 
 def test_score_leaves_the_module_as_it_was() -> None:
@@ -214,6 +309,29 @@ def test_convolution_derivatives_match_torch(stride: int) -> None:
         ours = second(layer)
     for a, b in zip(ours, plain, strict=True):
         assert torch.allclose(a, b, rtol=1e-9)
+
+
+def test_batch_norm_derivatives_match_torch() -> None:
+    rng = torch.Generator().manual_seed(0)
+    layer = nn.BatchNorm2d(3).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([0.5, -1.0, 2.0]))
+    x = torch.randn(4, 3, 5, 5, generator=rng, dtype=torch.float64, requires_grad=True)
+    turn = torch.randn(4, 3, 5, 5, generator=rng, dtype=torch.float64)
+
+    def derivatives() -> tuple[Tensor, Tensor, Tensor]:
+        (first,) = torch.autograd.grad((layer(x) * turn).sin().sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.pow(3).sum(), x)
+        assert layer.running_var is not None
+        return first, second, layer.running_var.clone()
+
+    plain = derivatives()
+    layer.reset_running_stats()
+    with CheapSecondDerivatives(Scope()):
+        ours = derivatives()
+    for a, b in zip(ours, plain, strict=True):
+        assert torch.allclose(a, b, rtol=1e-9)
+    assert type(plain[0].grad_fn) is not type(ours[0].grad_fn)
 
 
 def test_grasp_matches_torchs_own_double_backward() -> None:

@@ -1,8 +1,12 @@
 """Tables resume without recomputing, survive torn journals and do not depend on the engine."""
 
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +82,49 @@ def test_processes_give_the_same_rows() -> None:
     serial = {row.index: row for row in SerialEngine().run(WORK, _cells(2))}
     pooled = {row.index: row for row in ProcessEngine(1).run(WORK, _cells(2))}
     assert serial == pooled
+
+
+class _FakeRay:
+    """As much of Ray as the engine uses; results come out in the wrong order."""
+
+    def __init__(self) -> None:
+        self.held: list[int] = []
+
+    def init(self, **options: object) -> None:
+        assert options["ignore_reinit_error"]
+
+    def put(self, work: Work) -> Work:
+        return work
+
+    def remote(self, num_cpus: int) -> Callable[[Callable[..., Row]], SimpleNamespace]:
+        assert num_cpus == WORK.threads
+
+        def wrap(function: Callable[..., Row]) -> SimpleNamespace:
+            return SimpleNamespace(remote=partial(partial, function))
+
+        return wrap
+
+    def wait(self, waiting: list[Callable[[], Row]]) -> tuple[list[Any], list[Any]]:
+        self.held.append(len(waiting))
+        return waiting[-1:], waiting[:-1]
+
+    def get(self, done: list[Callable[[], Row]]) -> list[Row]:
+        return [start() for start in done]
+
+
+def test_ray_gives_the_same_rows_and_never_holds_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _FakeRay()
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    serial = {row.index: row for row in SerialEngine().run(WORK, _cells(5))}
+    found = {row.index: row for row in engine("ray", 1).run(WORK, _cells(5))}
+    assert found == serial
+    assert max(fake.held) == 4
+
+
+def test_a_machine_without_ray_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RequestError, match="llm-nas\\[ray\\]"):
+        list(engine("ray", 1).run(WORK, _cells(1)))
 
 
 def test_engines_are_named() -> None:

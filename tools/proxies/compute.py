@@ -21,10 +21,10 @@ from llm_nas.tools.proxies.batch import (
     synthetic_batch,
 )
 from llm_nas.tools.proxies.measures import count_flops_m, count_params_m
-from llm_nas.tools.proxies.passes import RELUS
 from llm_nas.tools.proxies.run import Measured, measure
 from llm_nas.tools.proxies.settings import FULL, ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE, Proxy
+from llm_nas.tools.proxies.watching import RELUS
 from llm_nas.tools.space import nas_bench_201
 
 SIZES = ("flops", "params")
@@ -142,16 +142,21 @@ def score(
     """Compute proxies of any torch classifier, as it is initialised.
 
     The module is copied, never changed. Proxies it does not support are missing with a reason:
-    nwot needs ReLU layers (not the function), zen one `AdaptiveAvgPool2d`.
+    nwot needs ReLUs, zen one `adaptive_avg_pool2d`; layers or functions, it does not matter.
 
     Args:
         module: Maps images `(n, 3, h, w)` to logits `(n, classes)`.
         batch: Images and labels.
-        seed: Seeds the Zen-score.
+        seed: Seeds the Zen-score and what the module itself draws (dropout).
         names: The proxies wanted.
         device: Torch device; a GPU when there is one.
+
+    Raises:
+        RequestError: Unknown proxy, or a module without parameters.
     """
     wanted = _entries(names)
+    if not any(True for _ in module.parameters()):
+        raise RequestError(f"{type(module).__name__}: has no parameters, so nothing to score")
     started = time.perf_counter()
     own = copy.deepcopy(module).train().requires_grad_()
     place(own, device)
@@ -160,7 +165,9 @@ def score(
             # In place, a ReLU would overwrite the outputs and codes that are recorded.
             layer.inplace = False
     build_seconds = time.perf_counter() - started
-    measured = measure(own, batch, wanted, seed=seed, zen_batch_size=len(batch.images))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # whatever the module itself draws, dropout for one
+        measured = measure(own, batch, wanted, seed=seed, zen_batch_size=len(batch.images))
     return _vector(measured, build_seconds, batch.source, seed)
 
 

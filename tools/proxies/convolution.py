@@ -6,14 +6,12 @@ its two gradients; the derivative of each of the three maps is made of the other
 that way, every derivative is one of torch's fast kernels and the values stay exact.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 
 @dataclass(slots=True)
@@ -166,26 +164,3 @@ def twice_differentiable_conv2d(
     )
     y = _apply(_Convolution, x, weight, shape)
     return y if bias is None else y + bias.view(1, -1, 1, 1)
-
-
-class CheapSecondDerivatives(TorchFunctionMode):
-    """Inside this context, every two-dimensional convolution layer uses the function above."""
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self._scope = scope
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Replace `conv2d` calls that spell their padding in numbers."""
-        if func is F.conv2d and not kwargs and len(args) == 7 and not isinstance(args[4], str):
-            x, weight, bias, stride, padding, dilation, groups = args
-            return twice_differentiable_conv2d(
-                x, weight, bias, stride, padding, dilation, groups, self._scope
-            )
-        return func(*args, **(kwargs or {}))

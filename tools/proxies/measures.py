@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from llm_nas.domain import FloatArray, IntArray
-from llm_nas.tools.proxies.passes import RELUS, Passes, ProxyMissing
+from llm_nas.tools.proxies.passes import Passes, ProxyMissing
+from llm_nas.tools.proxies.watching import RELUS
 
 _EPSILON = 1e-5
 _MANY_CLASSES = 100
@@ -76,8 +77,8 @@ def epe_score(rows: FloatArray, labels: IntArray, classes: int) -> float:
 def fisher(passes: Passes) -> float:
     """Fisher information of activations (Theis et al. 2018, arXiv:1801.05787; Turner et al. 2020).
 
-    Per output channel: half the mean over images of (sum over pixels of activation x gradient)^2,
-    counted once per weight of the channel.
+    Per output channel: half the mean over images of (sum over pixels or tokens of
+    activation x gradient)^2, counted once per weight of the channel.
     """
     _reached(passes)
     ran, grads = passes.forward, passes.loss_gradient.outputs
@@ -85,8 +86,11 @@ def fisher(passes: Passes) -> float:
     for layer, output, grad in zip(ran.layers, ran.outputs, grads, strict=True):
         if not isinstance(layer, (nn.Conv2d, nn.Linear)):
             continue
-        channels = (output.detach() * grad).flatten(2).sum(2) if grad.ndim > 2 else output * grad
-        total += channels.detach().square().mean(0).sum().item() / 2 * layer.weight[0].numel()
+        channels = output.detach() * grad
+        first = 2 if isinstance(layer, nn.Conv2d) else 1
+        places = tuple(range(first, first + grad.ndim - 2))
+        channels = channels.sum(places) if places else channels
+        total += channels.square().mean(0).sum().item() / 2 * layer.weight[0].numel()
     return total
 
 
@@ -133,7 +137,7 @@ def nwot(passes: Passes) -> float:
     """
     inputs = passes.forward.relu_inputs
     if not inputs:
-        raise ProxyMissing("the module runs no ReLU layer")
+        raise ProxyMissing("the module runs no ReLU")
     return nwot_score(inputs)
 
 
@@ -148,13 +152,19 @@ def nwot_score(relu_inputs: tuple[Tensor, ...]) -> float:
     kernel = torch.zeros((count, count), dtype=torch.float64)
     for key, tensor in distinct.items():
         # Codes of +1 and -1: their product counts agreements minus disagreements, exactly.
-        code = (tensor.flatten(1) > 0).to(torch.float32).mul_(2).sub_(1)
+        code = (_as_stored(tensor) > 0).to(torch.float32).mul_(2).sub_(1)
         agree = (code @ code.T).double().cpu().add(code.shape[1]).div(2)
         kernel += times[key] * agree
     sign, logdet = np.linalg.slogdet(kernel.numpy())
     if sign <= 0:
         raise ProxyMissing("two images have the same ReLU codes")
     return float(logdet)
+
+
+def _as_stored(tensor: Tensor) -> Tensor:
+    """`(n, units)`, units in the order of memory where that needs no copy."""
+    last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return (tensor.permute(0, 2, 3, 1) if last else tensor).flatten(1)
 
 
 def plain(passes: Passes) -> float:

@@ -5,8 +5,7 @@ changes the module: passes on other weights (absolute, Gaussian) go through `fun
 All passes use training-mode batch norm, i.e. the statistics of the batch.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
@@ -15,9 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from llm_nas.tools.proxies.convolution import CheapSecondDerivatives, Scope
+from llm_nas.tools.proxies.convolution import Scope
+from llm_nas.tools.proxies.second_derivatives import CheapSecondDerivatives
+from llm_nas.tools.proxies.watching import Inputs, WithoutBatchNorm, hooked, is_pool, is_relu
 
 PassName: TypeAlias = Literal["forward", "loss_gradient", "jacobian", "hessian", "synflow", "zen"]
 PASS_ORDER: tuple[PassName, ...] = (
@@ -32,7 +33,6 @@ PASS_ORDER: tuple[PassName, ...] = (
 ZEN_GAMMA = 0.01
 """Size of the input perturbation in the Zen-score."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-RELUS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)
 
 
 class ProxyMissing(Exception):
@@ -75,36 +75,6 @@ class ZenPass:
     """Of every batch norm afterwards, `(channels,)` each."""
 
 
-class _WithoutBatchNorm(TorchFunctionMode):
-    """Inside this context, batch norm passes its input through."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is F.batch_norm:
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _hooked(
-    module: nn.Module, kinds: tuple[type[nn.Module], ...], hook: Callable[..., None]
-) -> Generator[None]:
-    """Call `hook(layer, inputs, output)` after every layer of these kinds runs."""
-    handles = [
-        layer.register_forward_hook(hook) for layer in module.modules() if isinstance(layer, kinds)
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 class Passes:
     """Runs and keeps the passes over one module and one batch.
 
@@ -143,8 +113,11 @@ class Passes:
 
     @cached_property
     def layers(self) -> tuple[nn.Conv2d | nn.Linear, ...]:
-        """All convolution and linear layers, whether they run or not."""
-        return tuple(m for m in self.module.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+        """All convolution and linear layers, whether they run or not; missing without any."""
+        found = tuple(m for m in self.module.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+        if not found:
+            raise ProxyMissing("the module has no convolution or linear layer")
+        return found
 
     @cached_property
     def weights(self) -> tuple[Tensor, ...]:
@@ -156,38 +129,39 @@ class Passes:
         """Run the network once, recording layer outputs and ReLU inputs."""
         layers: list[nn.Module] = []
         outputs: list[Tensor] = []
-        relu_inputs: list[Tensor] = []
+        relus = Inputs(is_relu)
 
         def on_layer(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
             layers.append(layer)
             outputs.append(output)
-
-        def on_relu(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
-            relu_inputs.append(inputs[0].detach())
 
         images = self.images.detach().requires_grad_("jacobian" in self._wanted)
         learns = bool(self._wanted & {"loss_gradient", "jacobian", "hessian"})
         kinds = (nn.Conv2d, nn.Linear) if self._keep_outputs else ()
         with (
             torch.set_grad_enabled(learns),
-            _hooked(self.module, kinds, on_layer),
-            _hooked(self.module, RELUS, on_relu),
+            hooked(self.module, kinds, on_layer),
+            relus,
         ):
             logits = self._logits_of(images)
         if logits.ndim != 2:
             raise ProxyMissing(f"expected logits (n, classes), got shape {tuple(logits.shape)}")
-        return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relu_inputs))
+        return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relus.seen))
 
     def _logits_of(self, images: Tensor) -> Tensor:
         if "hessian" not in self._wanted:
             return _logits(self.module(images))
-        with CheapSecondDerivatives(self._scope):
+        # Of torch's ways to compute attention, only this one can be differentiated twice.
+        with sdpa_kernel(SDPBackend.MATH), CheapSecondDerivatives(self._scope):
             return _logits(self.module(images))
 
     @cached_property
     def loss_gradient(self) -> LossGradient:
         """Gradients of the loss in weights and, if wanted, layer outputs; 0 when unreachable."""
         ran = self.forward
+        label, logits = int(self.labels.max()), ran.logits.shape[1]
+        if label >= logits:
+            raise ProxyMissing(f"label {label} has no logit: the module has {logits}")
         loss = F.cross_entropy(ran.logits, self.labels)
         twice = "hessian" in self._wanted
         grads = torch.autograd.grad(
@@ -252,7 +226,7 @@ class Passes:
         ones = torch.ones(
             (1, *self.images.shape[1:]), dtype=torch.float64, device=self.images.device
         )
-        with _WithoutBatchNorm():
+        with WithoutBatchNorm():
             total = _logits(functional_call(self.module, state, (ones,))).sum()
         grads = torch.autograd.grad(total, weights, materialize_grads=True)
         return tuple((w * g).abs().detach() for w, g in zip(weights, grads, strict=True))
@@ -270,20 +244,16 @@ class Passes:
         """Perturb Gaussian inputs of a network with Gaussian weights and fresh batch norms."""
         generator = torch.Generator(self.images.device).manual_seed(self.seed)
         state = self._gaussian_state(generator)
-        features: list[Tensor] = []
-
-        def on_pool(_: nn.Module, inputs: tuple[Tensor, ...], __: Tensor) -> None:
-            features.append(inputs[0])
-
+        pools = Inputs(is_pool)
         like = self.images.new_empty(self._zen_batch_size, *self.images.shape[1:])
         x = self._normal(like, generator)
         moved = x + ZEN_GAMMA * self._normal(like, generator)
-        with torch.no_grad(), _hooked(self.module, (nn.AdaptiveAvgPool2d,), on_pool):
+        with torch.no_grad(), pools:
             functional_call(self.module, state, (x,))
             functional_call(self.module, state, (moved,))
-        if len(features) != 2:
-            raise ProxyMissing("needs exactly one AdaptiveAvgPool2d before the classifier")
-        distance = (features[0] - features[1]).abs().flatten(1).sum(1).mean()
+        if len(pools.seen) != 2:
+            raise ProxyMissing("needs exactly one adaptive_avg_pool2d before the classifier")
+        distance = (pools.seen[0] - pools.seen[1]).abs().flatten(1).sum(1).mean()
         variances = tuple(v for name, v in state.items() if name.endswith("running_var"))
         return ZenPass(distance, variances)
 

@@ -30,7 +30,10 @@ def validate(
         str, typer.Option(help="proxies, or proxies+structure.")
     ] = "proxies+structure",
     model: Annotated[str, typer.Option(help="trees, or trees+gp.")] = "trees+gp",
-    labels_by: Annotated[str, typer.Option(help="uniform, niches or balanced.")] = "niches",
+    labels_by: Annotated[
+        str,
+        typer.Option(help="uniform, balanced, design, or niches (a design below 300 labels)."),
+    ] = "niches",
     twins: Annotated[bool, typer.Option(help="Take missing proxies from the twin.")] = True,
     transfer: Annotated[
         bool, typer.Option(help="Borrow unpublished proxies from another data set.")

@@ -1,0 +1,79 @@
+"""Seeing and changing what a network calls while it runs, by layers or by functions."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+RELUS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)
+_RELU_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
+    [F.relu, F.relu6, F.leaky_relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_]
+)
+Arguments: TypeAlias = Mapping[str, Any]
+
+
+class WithoutBatchNorm(TorchFunctionMode):
+    """Inside this context, batch norm passes its input through."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is F.batch_norm:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def is_relu(func: Callable[..., Any], options: Arguments) -> bool:
+    """Whether this is a call of a ReLU; `nn.ReLU6` makes one of `hardtanh` from 0 on."""
+    return func in _RELU_FUNCTIONS or (func is F.hardtanh and options.get("min_val") == 0)
+
+
+def is_pool(func: Callable[..., Any], options: Arguments) -> bool:
+    """Whether this is a call of an adaptive average pooling."""
+    return func is F.adaptive_avg_pool2d
+
+
+class Inputs(TorchFunctionMode):
+    """Inside this context, keeps what every call of some functions is given, detached.
+
+    Layers call the same functions, so both ways to write a network are seen.
+    """
+
+    def __init__(self, matches: Callable[[Callable[..., Any], Arguments], bool]) -> None:
+        super().__init__()
+        self._matches = matches
+        self.seen: list[Tensor] = []
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if self._matches(func, kwargs or {}):
+            self.seen.append(args[0].detach())
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def hooked(
+    module: nn.Module, kinds: tuple[type[nn.Module], ...], hook: Callable[..., None]
+) -> Generator[None]:
+    """Call `hook(layer, inputs, output)` after every layer of these kinds runs."""
+    handles = [
+        layer.register_forward_hook(hook) for layer in module.modules() if isinstance(layer, kinds)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
