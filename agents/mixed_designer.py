@@ -70,7 +70,17 @@ def worth(gains: Sequence[float]) -> float:
 def model_slots(
     gains: Mapping[str, Sequence[float]], model: str, offline: str, view: NicheView
 ) -> int:
-    """How many of `view.slots` the model gets in this niche and generation."""
+    """How many of `view.slots` the model gets in this niche and generation.
+
+    Probes of counter-measures are the offline Designer's; a restrained model gets one slot.
+    """
+    most = 1 if model in view.restrained else view.slots
+    return min(_earned_slots(gains, model, offline, view), most, view.slots - len(view.probes))
+
+
+def _earned_slots(
+    gains: Mapping[str, Sequence[float]], model: str, offline: str, view: NicheView
+) -> int:
     if view.generation == 0:
         return int(FIRST_SHARE * view.slots + 0.5)
     mine, other = worth(gains.get(model, ())) ** 2, worth(gains.get(offline, ())) ** 2

@@ -19,6 +19,9 @@ from llm_nas.ports import Moves, NicheView
 CROSSOVER_PROBABILITY = 0.5
 """As published (arXiv 2510.01472)."""
 _MOST_PARENTS = 12
+_AIMED_PARENTS = 4
+"""Parents next to an empty latency range, when a counter-measure aims at it."""
+_PICK, _PROBE = "largest expected improvement", "asked for by a counter-measure"
 _TRIES_PER_CHILD = 8
 
 
@@ -38,23 +41,38 @@ class OfflineDesigner:
         """`view.slots` proposals where the niche has that many new cells, best first."""
         ids = tuple(h.id for h in heuristics)
         parents = [m.arch for m in view.archive[:_MOST_PARENTS]]
-        chosen = [self._lineage(a, parents, ids) for a in view.suggestions[: view.slots]]
+        wanted = [*((a, _PROBE) for a in view.probes), *((a, _PICK) for a in view.suggestions)]
+        chosen = [self._lineage(a, parents, ids, why) for a, why in wanted[: view.slots]]
+        mates = self._mates(view)
         seen = {self._moves.twin(m.arch) for m in view.measured}
         seen |= {self._moves.twin(p.arch) for p in chosen}
         for _ in range(_TRIES_PER_CHILD * view.slots):
             if len(chosen) >= view.slots:
                 break
-            child = self._vary(view, parents, heuristics, ids, rng)
+            child = self._vary(view.niche.id, mates, heuristics, ids, rng)
             twin = self._moves.twin(child.arch)
             if twin not in seen:
                 seen.add(twin)
                 chosen.append(child)
         return tuple(chosen)
 
-    def _lineage(self, arch: str, parents: Sequence[str], ids: tuple[str, ...]) -> Proposal:
+    def _mates(self, view: NicheView) -> list[str]:
+        """Whose children fill the niche: Pareto parents, those next to what is aimed at first.
+
+        None when the last children were mostly repetitions: then cells are drawn afresh.
+        """
+        if self.source in view.restrained:
+            return []
+        if not view.aims_ms:
+            return [m.arch for m in view.archive[:_MOST_PARENTS]]
+        near = sorted(view.archive, key=lambda m: _distance_ms(m.latency_ms, view.aims_ms))
+        return [m.arch for m in near[:_AIMED_PARENTS]]
+
+    def _lineage(
+        self, arch: str, parents: Sequence[str], ids: tuple[str, ...], why: str
+    ) -> Proposal:
         if not parents:
             return _proposal(arch, "sample", [], ids, "first cells of the niche")
-        why = "largest expected improvement"
         distance, nearest = min((self._edges_apart(arch, p), p) for p in parents)
         if distance == 1:
             return _proposal(arch, "mutation", [nearest], ids, why)
@@ -77,13 +95,12 @@ class OfflineDesigner:
 
     def _vary(
         self,
-        view: NicheView,
+        niche: str,
         parents: Sequence[str],
         heuristics: Sequence[Heuristic],
         ids: tuple[str, ...],
         rng: np.random.Generator,
     ) -> Proposal:
-        niche = view.niche.id
         if not parents:
             return self._sample(niche, heuristics, ids, rng)
         picked = [parents[int(i)] for i in rng.permutation(len(parents))[:2]]
@@ -118,6 +135,11 @@ class OfflineDesigner:
     ) -> str:
         weights = self._preference.weights(archs, heuristics, rng)
         return archs[int(rng.choice(len(archs), p=weights / weights.sum()))]
+
+
+def _distance_ms(latency_ms: float, ranges_ms: Sequence[tuple[float, float]]) -> float:
+    """How far a latency lies from the nearest of some ranges."""
+    return min(max(low - latency_ms, latency_ms - high, 0.0) for low, high in ranges_ms)
 
 
 def _proposal(

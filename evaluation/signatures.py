@@ -40,9 +40,9 @@ _KINDS: Mapping[str, Kind] = {
     "evaluated": "repetition",
 }
 _MEASURES: Mapping[Kind, str] = {
-    "invalid": "show the grammar with an example, and let operators fill the places",
-    "out_of_niche": "state the niche's rule with a member, and repair instead of asking again",
-    "repetition": "list the cells already measured, and take longer steps from the parents",
+    "invalid": "operators fill the niche's places; the source shows by one child if it learned",
+    "out_of_niche": "operators, which cannot leave the niche, fill its places",
+    "repetition": "operators fill the niche's places; operators that repeat draw fresh cells",
 }
 
 
@@ -56,15 +56,18 @@ class Signature(Frozen):
     """The figures behind it, in one sentence."""
     measure: str
     """The counter-measure, in one phrase."""
+    source: str = ""
+    """Of bad proposals: who made them."""
     gaps_ms: tuple[tuple[float, float], ...] = ()
     """Of `clustering`: latency ranges with reachable cells, none of them measured."""
 
 
 class Tally(Frozen):
-    """How one niche's proposals fared in the generations looked at."""
+    """How the proposals of one source for one niche fared in a generation."""
 
     niche: str
     raw: int
+    source: str = ""
     rejected: tuple[Verdict, ...] = ()
 
 
@@ -136,6 +139,7 @@ def bad_proposals(tally: Tally) -> tuple[Signature, ...]:
             Signature(
                 kind=kind,
                 niche=tally.niche,
+                source=tally.source,
                 reason=f"{count} of {tally.raw} proposals, such as: {example.reason}",
                 measure=_MEASURES[kind],
             )
@@ -189,7 +193,7 @@ def stagnation(volumes: Sequence[float], generations: int) -> Signature | None:
         kind="stagnation",
         niche=RUN,
         reason=f"the hypervolume grew {growth} in {PATIENCE} generations, {left} are left",
-        measure="take longer steps and withhold the heuristics shown most often",
+        measure="one slot for a fresh cell from where fewest were measured",
     )
 
 
@@ -199,18 +203,19 @@ def detect(
     reachable_ms: Mapping[str, FloatArray],
     generations: int,
 ) -> tuple[Signature, ...]:
-    """All signatures after a generation: niche by niche in the tallies' order, then the run's.
+    """All signatures after a generation: niche by niche in the given order, then the run's.
 
     Args:
         measured: Everything the run measured so far.
-        tallies: How proposals fared lately, one for every niche that was asked.
-        reachable_ms: Latencies of each niche's cells, by id.
+        tallies: How proposals fared lately, one for every niche and source that was asked.
+        reachable_ms: Latencies of the cells of each niche that was asked, by id.
         generations: How many the run has in all.
     """
     found: list[Signature] = []
-    for tally in tallies:
-        own = np.array([m.latency_ms for m in measured if m.niche == tally.niche])
-        crowded = clustering(tally.niche, own, reachable_ms[tally.niche])
-        found += [*([crowded] if crowded else []), *bad_proposals(tally)]
+    for niche, latencies in reachable_ms.items():
+        own = np.array([m.latency_ms for m in measured if m.niche == niche])
+        crowded = clustering(niche, own, latencies)
+        found += [crowded] if crowded else []
+        found += [s for tally in tallies if tally.niche == niche for s in bad_proposals(tally)]
     still = stagnation(volume_by_generation(measured), generations)
     return (*found, *([still] if still else []))

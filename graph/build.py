@@ -6,6 +6,7 @@ Each `niche` is one compiled subgraph: retrieve -> analyst -> designer -> valida
 archive -> record. Niches of a generation run at the same time and meet at the join.
 """
 
+from collections.abc import Hashable
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -58,9 +59,12 @@ def build_niche_graph() -> NicheGraph:
 
 
 def build_graph(
-    checkpointer: BaseCheckpointSaver[Any] | None = None, store: BaseStore | None = None
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+    store: BaseStore | None = None,
+    *,
+    report: bool = True,
 ) -> SearchGraph:
-    """The search as a LangGraph graph.
+    """The search as a LangGraph graph; without `report` it ends after the last generation.
 
     Invoke it with `{"request": {...}}` and, from Python, `context=open_context(...)`.
     Without a context (LangGraph Studio) the run's ports are opened from the request.
@@ -80,7 +84,8 @@ def build_graph(
     builder.add_edge("partition", "plan")
     builder.add_conditional_edges("plan", routing.to_niches, ["niche", "join"])
     builder.add_edge("niche", "join")
-    builder.add_conditional_edges("join", routing.after_join, ["plan", "report"])
+    after: dict[Hashable, str] = {"plan": "plan", "report": "report" if report else END}
+    builder.add_conditional_edges("join", routing.after_join, after)
     builder.add_edge("report", END)
     return builder.compile(checkpointer=checkpointer, store=store, name="llm-nas")
 

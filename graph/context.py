@@ -42,6 +42,7 @@ from llm_nas.tools.measure import BudgetedEvaluator
 from llm_nas.tools.moves import NicheMoves
 from llm_nas.tools.partition_auto import open_partition
 from llm_nas.tools.predictor import train_predictor
+from llm_nas.tools.scout import Scout
 from llm_nas.tools.space import nas_bench_201
 
 
@@ -101,6 +102,8 @@ class SearchContext:
     """What made them: features, model and label scheme."""
     evaluator: BudgetedEvaluator
     advisor: Advisor
+    scout: Scout
+    """Draws the cells that counter-measures ask for."""
     agents: Agents
     knowledge: HeuristicStore
     """The run's own working store."""
@@ -171,6 +174,7 @@ def open_context(
         predictor=predictor,
         evaluator=evaluator,
         advisor=advisor,
+        scout=Scout(space, partition, latency.values_ms),
         agents=agents,
         knowledge=HeuristicStore.open(run_dir / rundir.STORE, space=space, partition=partition),
         inherited=inheritance.heuristics,
@@ -189,7 +193,7 @@ def _open_agents(
     latency: LatencyTable,
     ledger: Ledger,
 ) -> Agents:
-    moves = NicheMoves(space, partition)
+    moves = NicheMoves(space, partition, latency.values_ms)
     offline = OfflineAnalyst(moves, space.name), OfflineDesigner(moves)
     analyst: Analyst = offline[0]
     designer: Designer = offline[1]

@@ -16,6 +16,7 @@ from pydantic import Field
 from llm_nas.agents.usage import RoleUsage
 from llm_nas.claims import Claim
 from llm_nas.domain import Frozen, Measurement, ProposalCounts, Verdict
+from llm_nas.evaluation.remedies import Remedy
 from llm_nas.ports import Trial
 
 _SCHEMA = """
@@ -40,6 +41,10 @@ class Outcome(Frozen):
     trials: tuple[Trial, ...] = ()
     rejected: tuple[Verdict, ...] = ()
     counts: ProposalCounts = ProposalCounts()
+    raw: dict[str, int] = Field(default_factory=dict)
+    """Proposals by source."""
+    remedies: tuple[Remedy, ...] = ()
+    """Counter-measures that were taken."""
     gains: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """Normalised hypervolume gains of measured children, by source."""
 

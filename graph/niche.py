@@ -5,6 +5,7 @@ generation, so that siblings, which run at the same time, cannot influence each 
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from langgraph.runtime import Runtime
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Measurement, Proposal, ProposalCounts, TraceEvent, Verdict
 from llm_nas.errors import ModelReplyError
+from llm_nas.evaluation.remedies import Remedy
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.resources import context_of
@@ -71,7 +73,11 @@ def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
         archive=[m.arch for m in view.archive],
         suggestions=list(view.suggestions),
     )
-    return {"view": view, "heuristics": shown, "withheld": withheld, "events": [event]}
+    taken = [
+        _event(state, context, "plan", "remedy", **{k: v for k, v in r.items() if k != "niche"})
+        for r in state["plan"]["remedies"]
+    ]
+    return {"view": view, "heuristics": shown, "withheld": withheld, "events": [*taken, event]}
 
 
 def analyst(state: NicheState, runtime: Context) -> dict[str, Any]:
@@ -221,6 +227,8 @@ def record(state: NicheState, runtime: Context) -> dict[str, Any]:
         trials=_trials(state),
         rejected=tuple(v for v in state["verdicts"] if v.arch is None),
         counts=_counts(state["verdicts"], state["measured"]),
+        raw=dict(Counter(v.proposal.source for v in state["verdicts"])),
+        remedies=tuple(Remedy.model_validate(r) for r in state["plan"]["remedies"]),
         gains=_gains_by_source(state["proposals"], state["measured"], state["gains"]),
     )
     context.trace.append(state["events"])

@@ -8,10 +8,11 @@ import numpy as np
 from langgraph.runtime import Runtime
 
 from llm_nas.domain import Measurement, SourceVerdict, TraceEvent
-from llm_nas.evaluation.signatures import Tally, detect
+from llm_nas.evaluation.remedies import Remedy
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.inheritance import verdicts
 from llm_nas.graph.ledger import Outcome
+from llm_nas.graph.remedies import Remedies, reserves, signatures_after
 from llm_nas.graph.report import write_report
 from llm_nas.graph.resources import context_of, start_run
 from llm_nas.graph.state import NichePlan, SearchInput, SearchState
@@ -50,7 +51,10 @@ def partition(state: SearchInput, runtime: Context) -> dict[str, Any]:
 
 
 def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
-    """Deal this generation's evaluations to niches by what they are expected to gain."""
+    """Deal this generation's evaluations to niches by what they are expected to gain.
+
+    What the generation before showed to go wrong has its counter-measure taken here.
+    """
     context = context_of(state, runtime)
     generation = state["generation"]
     request = context.request
@@ -59,21 +63,31 @@ def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
     wanted = max(0, due - len(measured))
     rng = np.random.default_rng([request.seed, generation])
     prior = believed(context.priors, verdicts(context.priors, context.space, measured))
-    picks = context.advisor.plan(measured, prior, wanted, rng)
-    plans = deal(picks, wanted, [n.id for n in context.partition.niches])
+    found = signatures_after(context, generation - 1)
+    picks = context.advisor.plan(measured, prior, wanted + reserves(found), rng)
+    remedies = Remedies(context, generation, measured, picks, wanted).against(found)
+    plans = deal(picks, wanted, [n.id for n in context.partition.niches], remedies)
     return {"plans": plans}
 
 
-def deal(picks: Sequence[Pick], wanted: int, niches: Sequence[str]) -> list[NichePlan]:
-    """Slots per niche: one per pick, and what no pick claims in turn to all niches."""
-    slots = Counter(p.niche for p in picks)
-    for spare in range(wanted - len(picks)):
+def deal(
+    picks: Sequence[Pick], wanted: int, niches: Sequence[str], remedies: Sequence[Remedy] = ()
+) -> list[NichePlan]:
+    """Slots per niche: one a probe and pick, and what nobody claims in turn to all niches.
+
+    Probes come before picks; picks beyond `wanted` slots are left out.
+    """
+    probes = {r.probe: r.niche for r in remedies if r.probe}
+    chosen = [p for p in picks if p.arch not in probes][: wanted - len(probes)]
+    slots = Counter([*probes.values(), *(p.niche for p in chosen)])
+    for spare in range(wanted - slots.total()):
         slots[niches[spare % len(niches)]] += 1
     return [
         NichePlan(
             niche=niche,
             slots=slots[niche],
-            suggestions=[p.arch for p in picks if p.niche == niche],
+            suggestions=[p.arch for p in chosen if p.niche == niche],
+            remedies=[r.model_dump(mode="json") for r in remedies if r.niche == niche],
         )
         for niche in niches
         if slots[niche]
@@ -109,7 +123,7 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         evaluations=context.evaluator.evaluations,
         slots={p["niche"]: p["slots"] for p in state["plans"]},
     )
-    found = [*_sources(context, generation), *_signatures(context, generation, outcomes)]
+    found = [*_sources(context, generation), *_signatures(context, generation)]
     context.trace.append([*events, *found, done])
     _watch_caps(context)
     context.inputs.progress(generation + 1, context.evaluator.evaluations)
@@ -132,23 +146,13 @@ def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
     ]
 
 
-def _signatures(
-    context: SearchContext, generation: int, outcomes: Sequence[Outcome]
-) -> list[TraceEvent]:
+def _signatures(context: SearchContext, generation: int) -> list[TraceEvent]:
     """What seems to go wrong, with its reason and counter-measure, for the trace."""
-    latency_ms = context.latency.values_ms
-    niches = [o.niche for o in outcomes]
-    found = detect(
-        context.ledger.measured(),
-        [Tally(niche=o.niche, raw=o.counts.raw, rejected=o.rejected) for o in outcomes],
-        {niche: latency_ms[context.partition.members(niche)] for niche in niches},
-        context.request.generations,
-    )
     return [
         context.trace.event(
             generation, RUN, "join", "signature", where=s.niche, **s.model_dump(exclude={"niche"})
         )
-        for s in found
+        for s in signatures_after(context, generation)
     ]
 
 

@@ -19,6 +19,8 @@ class NichePlan(TypedDict):
     niche: str
     slots: int
     suggestions: list[str]
+    remedies: list[dict[str, Any]]
+    """Counter-measures, as the fields of `Remedy`."""
 
 
 class SearchInput(TypedDict):

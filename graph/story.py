@@ -84,6 +84,7 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
         f"{len(d['added'])} in, {len(d['removed'])} out, {d['size']} in the archive"
     ),
     "heuristic": lambda d: f"{d['id']} {d['status']} (n={d['n']}): {d['statement']}",
+    "remedy": lambda d: f"measure taken against {d['kind']}: {d['taken']}",
     "signature": lambda d: f"{d['kind']} in {d['where']}: {d['reason']}; {d['measure']}",
     "source": lambda d: (
         f"store of {d['source']} {'believed' if d['kept'] else 'dropped'}: {d['reason']}"

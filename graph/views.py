@@ -6,6 +6,7 @@ import numpy as np
 
 from llm_nas.domain import Measurement
 from llm_nas.evaluation import indicators
+from llm_nas.evaluation.remedies import Remedy
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.state import NichePlan
@@ -24,6 +25,8 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
     latency = latency[np.isfinite(latency)]
     gaps = archive.gaps_ms(float(latency.min()), float(latency.max())) if len(latency) else ()
     past = context.ledger.outcomes(niche=niche.id, before=generation)
+    remedies = [Remedy.model_validate(r) for r in plan["remedies"]]
+    aims = tuple(aim for r in remedies for aim in r.aims_ms)
     failures = [verdict for outcome in reversed(past) for verdict in outcome.rejected]
     return NicheView(
         dataset=context.request.dataset,
@@ -34,9 +37,12 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
         slots=plan["slots"],
         archive=archive.cells,
         measured=measured,
-        gaps_ms=gaps,
+        gaps_ms=(*aims, *gaps),
         failures=tuple(failures[:FAILURES_SHOWN]),
         suggestions=tuple(plan["suggestions"]),
+        probes=tuple(r.probe for r in remedies if r.probe),
+        aims_ms=aims,
+        restrained=tuple(r.source for r in remedies if r.source),
         gains=_gains(past),
         energy_mj=context.energies(measured),
         known_claims=context.knowledge.known(context.request.dataset, context.latency.name),

@@ -152,6 +152,12 @@ class NicheView:
     """Recent rejections in this niche, newest first."""
     suggestions: tuple[str, ...] = ()
     """Cells of this niche that the Advisor expects to improve the front most, best first."""
+    probes: tuple[str, ...] = ()
+    """Cells a counter-measure wants measured in this generation, whoever proposes the others."""
+    aims_ms: tuple[tuple[float, float], ...] = ()
+    """Empty latency ranges a counter-measure aims at; they stand first in `gaps_ms` too."""
+    restrained: tuple[str, ...] = ()
+    """Sources whose last proposals were bad: a model gets one slot, operators draw afresh."""
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
     """What each measured child of this niche added, by source, in order, in shares of the best
     gain of its generation; only generations in which two sources can be compared."""

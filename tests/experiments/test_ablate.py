@@ -6,7 +6,7 @@ import pytest
 
 from llm_nas.domain import Proposal, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.experiments.ablate import ablation_plan, device_table, legend
+from llm_nas.experiments.ablate import DIVIDED_OPERATORS, ablation_methods, device_table, legend
 from llm_nas.experiments.methods import METHODS, make_method
 from llm_nas.experiments.setting import ContextName, Setting, open_setting
 from llm_nas.experiments.summary import ContextSummary
@@ -64,18 +64,38 @@ def _without_latency(setting: Setting) -> int:
     return next(i for i, ms in enumerate(setting.latency_ms.tolist()) if ms != ms)
 
 
-def test_plans_put_the_whole_system_first() -> None:
-    plan = ablation_plan("all", contexts=(CONTEXT,), seeds=(0,))
-    assert plan.methods == ("offline", *VARIANTS)
-    assert len(legend(plan.methods)) == len(VARIANTS)
-    few = ablation_plan("no-advisor, no-partition", contexts=(CONTEXT,), seeds=(0,))
-    assert few.methods == ("offline", "no-advisor", "no-partition")
+def test_ablations_put_the_whole_system_first() -> None:
+    methods = ablation_methods("all")
+    assert methods[0] == "offline"
+    assert set(methods) == {"offline", *VARIANTS, *DIVIDED_OPERATORS}
+    assert len(legend(methods)) == len(methods) - 1
+    few = ablation_methods("no-advisor, no-partition, operators-only@auto:3")
+    assert few == ("offline", "no-advisor", "no-partition", "operators-only@auto:3")
 
 
-@pytest.mark.parametrize("without", ["", "no-magic"])
+@pytest.mark.parametrize("group", ["all", "partitions"])
+def test_the_axes_are_tried_where_niches_matter_too(group: str) -> None:
+    methods = ablation_methods(group)
+    axes = ["none", "random", "auto:3", "auto", "auto:10", "count:nor_conv_1x1", "flops:6"]
+    assert {f"operators-only@{axis}" for axis in axes} <= set(methods)
+    assert "operators-only@params:6: crossover and mutation only, six equal parts by " in str(
+        legend(methods)
+    )
+
+
+def test_a_partition_of_its_own_changes_what_operators_find(setting: Setting) -> None:
+    whole = make_method("operators-only", generations=2)(setting, BUDGET)
+    alone = make_method("operators-only@none", generations=2)(setting, BUDGET)
+    assert len(alone) == BUDGET
+    assert whole != alone
+    same = make_method("offline@none", generations=2)(setting, BUDGET)
+    assert same == make_method("no-partition", generations=2)(setting, BUDGET)
+
+
+@pytest.mark.parametrize("without", ["", "no-magic", "no-magic@auto"])
 def test_unknown_ablations_are_refused(without: str) -> None:
     with pytest.raises(RequestError, match="--without"):
-        ablation_plan(without, contexts=(CONTEXT,), seeds=(0,))
+        ablation_methods(without)
 
 
 def test_every_method_and_ablation_has_a_name() -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_nas.errors import RequestError, RunStopped
+from llm_nas.cli.options import JSON_FIELDS, json_document
+from llm_nas.errors import LlmNasError, RequestError, RunStopped
 from llm_nas.experiments.compare import Plan, compare, run_one, tasks_of
-from llm_nas.experiments.methods import open_recorder
+from llm_nas.experiments.methods import in_partitions, open_recorder
+from llm_nas.experiments.partitions import describe
 from llm_nas.experiments.results import finish
 from llm_nas.experiments.rows import LOG_FILE, Row, load_rows
 from llm_nas.experiments.setting import ContextName, open_setting, parse_contexts
-from llm_nas.experiments.summary import pivot, summarise, summary_table
+from llm_nas.experiments.summary import pivot, summarise, summary_table, time_line
+from llm_nas.tools.space import nas_bench_201
 
 DEVICES = ("edgegpu", "fpga")
 CONTEXT = ContextName(dataset="cifar10", device="fpga")
@@ -21,7 +24,8 @@ CONTEXT = ContextName(dataset="cifar10", device="fpga")
 
 @pytest.fixture(autouse=True)
 def _pack_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LLM_NAS_DATA", raising=False)
+    for variable in ("LLM_NAS_DATA", "OPENAI_API_KEY", "LLM_NAS_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def small_plan(*methods: str, seeds: int = 2) -> Plan:
@@ -102,16 +106,83 @@ def test_tasks_and_records_travel_between_processes() -> None:
 
 
 def test_failed_runs_are_named_and_the_others_kept(tmp_path: Path) -> None:
-    plan = small_plan("random", seeds=1)
-    csv = tmp_path / "tiny.csv"
-    csv.write_text("arch,latency_ms\n" + "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|,1.0\n")
-    broken = ContextName(dataset="cifar10", device=f"tiny={csv}")
-    both = plan.model_copy(update={"contexts": (CONTEXT, broken)})
+    plan = small_plan("random", "model:openai:x", seeds=1)
     with pytest.raises(
-        RunStopped, match="1 of 2 runs failed, first random on cifar10:tiny seed 0"
+        RunStopped, match="1 of 2 runs failed, first model:openai:x on cifar10:fpga seed 0"
     ):
-        compare(both, tmp_path / "out")
+        compare(plan, tmp_path / "out")
     assert len(load_rows(tmp_path / "out")[1]) == 1
+
+
+def own_device(folder: Path, content: str) -> Plan:
+    """A plan on a device from a file."""
+    (folder / "mine.csv").write_text(content)
+    mine = ContextName(dataset="cifar10", device=f"mine={folder / 'mine.csv'}")
+    return small_plan("random", seeds=1).model_copy(update={"contexts": (mine,)})
+
+
+def cells_csv(first_ms: float, step: int = 4) -> str:
+    space = nas_bench_201()
+    cells = (space.format(space.cell(i)) for i in range(0, space.size, step))
+    return "arch,latency_ms\n" + "".join(f"{c},{first_ms + i}\n" for i, c in enumerate(cells))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("arch,latency_ms\n", "no rows"),
+        ("arch,latency_ms\n|none~0|+|none~0|none~1|+|none~0|none~1|none~2|,1\n", "above chance"),
+        ("arch,seconds\n", "lacks column latency_ms"),
+    ],
+)
+def test_a_bad_table_is_refused_before_anything_runs(
+    content: str, why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LlmNasError, match=why):
+        compare(own_device(tmp_path, content), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_of_another_table_of_the_same_device_do_not_mix(tmp_path: Path) -> None:
+    plan, out = own_device(tmp_path, cells_csv(1.0)), tmp_path / "out"
+    (record,) = compare(plan, out)
+    assert record.row.device == "mine"
+    (tmp_path / "other").mkdir()
+    with pytest.raises(RequestError, match="cifar10:mine were made with another latency table"):
+        compare(own_device(tmp_path / "other", cells_csv(2.0)), out)
+
+
+def test_every_method_that_uses_niches_runs_in_each_partition() -> None:
+    methods = in_partitions(("offline", "random", "niche-nsga2", "auto-3"), ("conv3x3", "auto"))
+    assert methods == (
+        "offline",
+        "random",
+        "niche-nsga2",
+        "auto-3",
+        "offline@auto",
+        "niche-nsga2@auto",
+    )
+    with pytest.raises(RequestError, match="partition 'magic'"):
+        compare(small_plan("offline@magic"), Path("unused"))
+
+
+def test_a_method_in_another_partition_is_compared_with_itself() -> None:
+    rows = [row(m, "fpga", s, 0.5) for m in ("a", "b", "b@auto") for s in range(2)]
+    assert [s.against for s in summarise(rows, ("a", "b", "b@auto"))] == [None, "a", "b"]
+    assert time_line(rows) == "method seconds in all: 3 (a 1, b 1, b@auto 1)"
+
+
+def test_json_rows_have_the_protocols_fields() -> None:
+    (only,) = json_document([row("a", "fpga", 0, 0.5)], [])["rows"]
+    assert list(only) == list(JSON_FIELDS)
+
+
+def test_partitions_explain_themselves() -> None:
+    plan = small_plan("offline")
+    lines = list(describe(plan, ("conv3x3", "auto:3")))
+    assert lines[0] == "cifar10:fpga, partition conv3x3:"
+    assert lines[1].startswith("  S0: no nor_conv_3x3 and no nor_conv_1x1; 729 cells, median ")
+    assert len(lines) == 1 + 6 + 1 + 3
 
 
 def test_all_methods_of_a_seed_share_predictor_and_truth() -> None:

@@ -1,53 +1,42 @@
 """Ablations: the whole system against itself with one part removed or replaced."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from llm_nas.agents.chat_options import OFFLINE
 from llm_nas.errors import RequestError
-from llm_nas.experiments.compare import Plan
-from llm_nas.experiments.setting import ContextName
 from llm_nas.experiments.summary import ContextSummary
 from llm_nas.experiments.variants import VARIANTS
 
-ALL = "all"
+OPERATORS = "operators-only"
+"""The system in which niches matter most: nothing in it looks at the whole space."""
+PARTS = tuple(name for name, v in VARIANTS.items() if v.partition is None)
+PARTITIONS = tuple(name for name, v in VARIANTS.items() if v.partition is not None)
+DIVIDED_OPERATORS = tuple(f"{OPERATORS}@{VARIANTS[name].partition}" for name in PARTITIONS)
+GROUPS = {
+    "all": (*PARTITIONS, *PARTS, *DIVIDED_OPERATORS),
+    "parts": PARTS,
+    "partitions": (*PARTITIONS, OPERATORS, *DIVIDED_OPERATORS),
+}
 
 
-def ablation_plan(
-    without: str,
-    *,
-    contexts: tuple[ContextName, ...],
-    seeds: tuple[int, ...],
-    budget: int = 120,
-    labels: int = 1000,
-    generations: int = 10,
-    data_dir: Path | None = None,
-) -> Plan:
-    """A comparison of the whole offline system, first, with `all` or the named ablations.
+def ablation_methods(without: str) -> tuple[str, ...]:
+    """The whole offline system, first, and the named ablations or groups of them.
 
     Raises:
         RequestError: For an unknown ablation, or none.
     """
     names = [name for part in without.split(",") if (name := part.strip())]
-    chosen = list(VARIANTS) if names == [ALL] else list(dict.fromkeys(names))
-    unknown = [name for name in chosen if name not in VARIANTS]
+    chosen = tuple(dict.fromkeys(n for name in names for n in GROUPS.get(name, (name,))))
+    unknown = [name for name in chosen if name.partition("@")[0] not in (*VARIANTS, OFFLINE)]
     if unknown or not chosen:
         raise RequestError(
             f"--without: unknown {', '.join(unknown) or 'ablation (none named)'}; "
-            f"use all or some of {', '.join(VARIANTS)}"
+            f"use {', '.join(GROUPS)} or some of {', '.join(VARIANTS)}"
         )
-    return Plan(
-        methods=(OFFLINE, *chosen),
-        contexts=contexts,
-        seeds=seeds,
-        budget=budget,
-        labels=labels,
-        generations=generations,
-        data_dir=data_dir,
-    )
+    return tuple(dict.fromkeys((OFFLINE, *chosen)))
 
 
 def device_table(contexts: Sequence[ContextSummary], methods: Sequence[str]) -> Table:
@@ -68,4 +57,11 @@ def device_table(contexts: Sequence[ContextSummary], methods: Sequence[str]) -> 
 
 def legend(methods: Sequence[str]) -> list[str]:
     """What each ablation is, one line each."""
-    return [f"{name}: {VARIANTS[name].what}" for name in methods if name in VARIANTS]
+    parts = {v.partition: v.what for v in VARIANTS.values() if v.partition is not None}
+    lines: list[str] = []
+    for method in methods:
+        name, at, partition = method.partition("@")
+        what = VARIANTS[name].what if name in VARIANTS else "the whole system"
+        where = f", {parts.get(partition, f'partition {partition}')}" if at else ""
+        lines += [f"{method}: {what}{where}"] if name in VARIANTS or at else []
+    return lines

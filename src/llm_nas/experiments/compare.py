@@ -1,5 +1,6 @@
 """Compare methods on the same contexts, seeds, predictor and budget; resumable run by run."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,15 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import Frozen
-from llm_nas.errors import LlmNasError, RunStopped
+from llm_nas.domain import FloatArray, Frozen
+from llm_nas.errors import LlmNasError, RequestError, RunStopped
 from llm_nas.evaluation.attainment import hv_curve
 from llm_nas.evaluation.finalists import choose_finalists
 from llm_nas.evaluation.score import hv_at_k, score
 from llm_nas.experiments.engine import Engine, run_tasks
 from llm_nas.experiments.methods import make_method
 from llm_nas.experiments.rows import Record, Row, RowLog, Settings
-from llm_nas.experiments.setting import ContextName, Setting, benchmark_in, open_setting
+from llm_nas.experiments.setting import (
+    ContextName,
+    Setting,
+    benchmark_in,
+    open_setting,
+    partition_of,
+    truth_context,
+)
 from llm_nas.tools.predictor import PredictorOptions
 
 CHECKPOINTS = 12
@@ -130,6 +138,7 @@ def measure(setting: Setting, method: str, cells: Sequence[int], seconds: float)
         cells=tuple(int(c) for c in cells),
         curve=tuple(zip(steps, curve.tolist(), strict=True)),
         front=tuple((float(e), float(ms)) for e, ms in front.tolist()),
+        latencies=_digest(setting.latency_ms),
     )
 
 
@@ -144,6 +153,38 @@ def run_one(task: Task) -> Record | Failure:
         return measure(setting, task.method, cells, time.perf_counter() - start)
     except LlmNasError as error:
         return Failure(task, f"{type(error).__name__}: {error}")
+
+
+def _check(plan: Plan) -> None:
+    """Refuse unknown methods, partitions and tables before anything runs."""
+    for method in plan.methods:
+        make_method(method)
+    names = {plan.partition, *(m.rpartition("@")[2] for m in plan.methods if "@" in m)}
+    for context in plan.contexts:
+        for name in names:
+            partition_of(context, name, data_dir=plan.data_dir)
+
+
+def _check_tables(plan: Plan, records: Sequence[Record]) -> None:
+    """Refuse to add to rows that were made with another table of the same device."""
+    tables = {
+        (c.dataset, c.device.partition("=")[0]): _digest(
+            truth_context(plan.data_dir, c.dataset, c.device).latency_ms
+        )
+        for c in plan.contexts
+    }
+    for record in records:
+        place = (record.row.dataset, record.row.device)
+        known = record.latencies and place in tables
+        if known and tables[place] != record.latencies:
+            raise RequestError(
+                f"--out: its rows of {':'.join(place)} were made with another latency table; "
+                "choose another directory"
+            )
+
+
+def _digest(latency_ms: FloatArray) -> str:
+    return hashlib.sha256(latency_ms.astype("<f8").tobytes()).hexdigest()[:12]
 
 
 def compare(
@@ -166,9 +207,9 @@ def compare(
         RequestError: For unknown names, or a directory with rows of other settings.
         RunStopped: If runs failed; the others are kept and the command can be repeated.
     """
-    for method in plan.methods:
-        make_method(method)
+    _check(plan)
     log = RowLog(out, plan.settings(), Record)
+    _check_tables(plan, log.records)
     tasks = tasks_of(plan)
     done = {record.row.key for record in log.records}
     missing = [task for task in tasks if task.key not in done]

@@ -1,7 +1,9 @@
 """Run many independent tasks: in this process, in a pool of processes, or on Ray."""
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -11,6 +13,8 @@ from llm_nas.errors import RequestError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 Engine: TypeAlias = Literal["processes", "ray"]
 
 
@@ -40,7 +44,7 @@ def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
     # Forked children would inherit XGBoost's thread pool in a broken state.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         waiting = list(reversed(tasks))
         running: set[Future[Result]] = set()
         try:
@@ -53,6 +57,21 @@ def _in_processes(
                     yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Generator[None]:
+    """Children of these seconds compute on one thread, unless the user says otherwise.
+
+    Jobs times threads would be more than there are cores, and small matrices gain nothing.
+    """
+    added = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:

@@ -4,7 +4,7 @@ Controls ask through a recorder in front of the project's budgeted evaluator, so
 can see an accuracy that it did not pay for. The system itself runs its own graph.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,13 +13,15 @@ from llm_nas.agents.chat_options import OFFLINE
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls import CONTROLS, make_control
-from llm_nas.experiments.setting import Setting
+from llm_nas.experiments.setting import Setting, in_partition
 from llm_nas.experiments.system import run_system
 from llm_nas.experiments.variants import VARIANTS, Variant
 from llm_nas.ports import Evaluator, SearchSpace
 from llm_nas.tools.measure import BudgetedEvaluator
 
 BEST_OF_N = "best-of-n"
+UNDIVIDED = ("random", "nsga2", "regularized-evolution")
+"""Methods in which niches play no part."""
 WHOLE = Variant("the whole system")
 
 Method: TypeAlias = Callable[[Setting, int], list[int]]
@@ -87,7 +89,33 @@ def system_method(model: str, generations: int, variant: Variant = WHOLE) -> Met
     def run(setting: Setting, budget: int) -> list[int]:
         return run_system(setting, budget, model, generations, variant)
 
+    return run if variant.partition is None else divided(run, variant.partition)
+
+
+def divided(method: Method, partition: str) -> Method:
+    """A method that runs with another partition than its setting's."""
+
+    def run(setting: Setting, budget: int) -> list[int]:
+        return method(in_partition(setting, partition), budget)
+
     return run
+
+
+def in_partitions(methods: Sequence[str], partitions: Sequence[str]) -> tuple[str, ...]:
+    """The methods, then those that use niches again as `NAME@PARTITION`.
+
+    The first partition is the comparison's own; every further one makes new methods.
+    """
+
+    def more() -> Iterator[str]:
+        for partition in partitions[1:]:
+            for name in methods:
+                base = name.partition("@")[0]
+                own = base in VARIANTS and VARIANTS[base].partition is not None
+                if "@" not in name and base not in UNDIVIDED and not own:
+                    yield f"{name}@{partition}"
+
+    return (*methods, *more())
 
 
 def make_method(name: str, generations: int = 10) -> Method:
@@ -96,11 +124,15 @@ def make_method(name: str, generations: int = 10) -> Method:
     Args:
         name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model,
             or `best-of-n:NAME` for a single generation of it: one prompt a niche, no loop.
+            `NAME@PARTITION` is any of them with a partition of its own.
         generations: Of the system's own search.
 
     Raises:
         RequestError: For an unknown name.
     """
+    base, at, partition = name.rpartition("@")
+    if at:
+        return divided(make_method(base, generations), partition)
     kind, _, model = name.partition(":")
     if name in CONTROLS:
         return control_method(name)

@@ -56,6 +56,8 @@ class Record(Frozen):
     """`hv` after these numbers of evaluations."""
     front: tuple[tuple[float, float], ...]
     """The claimed front re-scored: (error in %, latency in ms), by latency."""
+    latencies: str = ""
+    """Digest of the latency table: a device's file may have changed since."""
 
 
 class Settings(Frozen):

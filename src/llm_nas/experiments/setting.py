@@ -3,7 +3,7 @@
 Benchmarks, predictors and contexts are opened once per process and shared by all methods.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -101,6 +101,21 @@ def truth_context(data_dir: Path | None, dataset: str, device: str) -> TruthCont
     return open_context(benchmark, dataset, latency)
 
 
+def partition_of(
+    name: ContextName, partition: str, seed: int = 0, data_dir: Path | None = None
+) -> Partition:
+    """A partition by name, for the latency table of a context."""
+    latency_ms = truth_context(data_dir, name.dataset, name.device).latency_ms
+    benchmark = benchmark_in(data_dir)
+    return open_partition(partition, nas_bench_201(), benchmark, name.dataset, latency_ms, seed)
+
+
+def in_partition(setting: Setting, partition: str) -> Setting:
+    """The same setting in other niches."""
+    divided = partition_of(setting.name, partition, setting.seed, setting.data_dir)
+    return replace(setting, partition=divided)
+
+
 def open_setting(
     name: ContextName,
     seed: int,
@@ -120,9 +135,7 @@ def open_setting(
     return Setting(
         benchmark=benchmark,
         space=space,
-        partition=open_partition(
-            partition, space, benchmark, name.dataset, context.latency_ms, seed
-        ),
+        partition=partition_of(name, partition, seed, data_dir),
         name=name,
         seed=seed,
         labels=labels,

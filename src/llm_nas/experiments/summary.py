@@ -41,7 +41,7 @@ class MethodSummary(Frozen):
     seconds: float
     """Mean wall-clock time of a run, predictor training excluded."""
     against: str | None
-    """The method it is compared with by `hv`: the first one, for which this is None."""
+    """The method it is compared with by `hv`; None for the first one. See `reference_of`."""
     comparison: Comparison | None
     """The reference method's wins over this one."""
     p_holm: float | None
@@ -81,15 +81,17 @@ def pivot(rows: Iterable[Row], field: str, methods: Sequence[str]) -> dict[str, 
 
 
 def summarise(rows: Sequence[Row], methods: Sequence[str]) -> list[MethodSummary]:
-    """One summary a method, in the given order; the first is the reference of comparisons.
+    """One summary a method, in the given order, each compared with its `reference_of`.
 
     Raises:
         RequestError: If no seed was finished by all methods in all contexts.
     """
     fields = {name: pivot(rows, name, methods) for name in FIGURES}
-    first = methods[0]
     hv = fields["hv"]
-    comparisons = [compare_paired(hv[first], hv[m]) for m in methods[1:]]
+    references = [reference_of(m, methods) for m in methods]
+    comparisons = [
+        compare_paired(hv[r], hv[m]) for r, m in zip(references, methods, strict=True) if r != m
+    ]
     adjusted = holm([c.p for c in comparisons])
     summaries: list[MethodSummary] = []
     for position, method in enumerate(methods):
@@ -107,12 +109,27 @@ def summarise(rows: Sequence[Row], methods: Sequence[str]) -> list[MethodSummary
                 latency_deciles=float(fields["latency_deciles"][method].mean()),
                 of_ceiling=float(hv[method].mean() / fields["hv_ceiling"][method].mean()),
                 seconds=float(fields["seconds"][method].mean()),
-                against=first if position else None,
+                against=references[position] if position else None,
                 comparison=versus,
                 p_holm=adjusted[position - 1] if position else None,
             )
         )
     return summaries
+
+
+def reference_of(method: str, methods: Sequence[str]) -> str:
+    """What a method is compared with: `NAME` for `NAME@PARTITION`, else the first method."""
+    base = method.rpartition("@")[0]
+    return base if base in methods else methods[0]
+
+
+def time_line(rows: Sequence[Row]) -> str:
+    """Seconds all runs took together, and each method's share."""
+    totals: dict[str, float] = {}
+    for row in rows:
+        totals[row.method] = totals.get(row.method, 0.0) + row.seconds
+    parts = ", ".join(f"{name} {seconds:.0f}" for name, seconds in totals.items())
+    return f"method seconds in all: {sum(totals.values()):.0f} ({parts})"
 
 
 def per_context(rows: Sequence[Row], methods: Sequence[str]) -> list[ContextSummary]:
@@ -132,7 +149,10 @@ def per_context(rows: Sequence[Row], methods: Sequence[str]) -> list[ContextSumm
 
 def summary_table(summaries: Sequence[MethodSummary], title: str) -> Table:
     """The table people read; wins are the first method's over the row's."""
-    note = f"won (contexts), wins/ties/losses (runs), p: {summaries[0].method} against the method"
+    note = (
+        f"won (contexts), wins/ties/losses (runs), p: {summaries[0].method} against the method, "
+        "or NAME against NAME@PARTITION"
+    )
     table = Table(title=title, caption=note, box=SIMPLE_HEAD)
     table.add_column("method", no_wrap=True)
     columns = ("hv [95 %]", "hv@20", "igd+", "unit hv", "ceiling", "won", "w/t/l", "p (Holm)", "s")

@@ -32,7 +32,7 @@ def run_system(
             seed=setting.seed,
             model=model,
             labels=setting.labels,
-            partition=variant.partition or setting.partition.name,
+            partition=setting.partition.name,
             store=store,
             out=folder / "run",
             data_dir=setting.data_dir,
@@ -42,7 +42,7 @@ def run_system(
                 predicted = predictions(donor.data_dir, donor.dataset, donor.labels, donor.seed)
                 drive(donor, Inputs(benchmark=setting.benchmark, predicted_pct=predicted))
         inputs = Inputs(benchmark=setting.benchmark, predicted_pct=setting.predicted_pct)
-        return drive(request, inputs, variant.change)
+        return drive(request, inputs, variant.change, report=False)
 
 
 def donors(request: SearchRequest) -> list[SearchRequest]:
@@ -60,11 +60,17 @@ def donors(request: SearchRequest) -> list[SearchRequest]:
     ]
 
 
-def drive(request: SearchRequest, inputs: Inputs, change: Change | None = None) -> list[int]:
+def drive(
+    request: SearchRequest,
+    inputs: Inputs,
+    change: Change | None = None,
+    *,
+    report: bool = True,
+) -> list[int]:
     """Run a request whose context was changed; the cells it measured, in order.
 
     The graph is the product's own; only checkpoints and the picture are left out, for nothing is
-    resumed or looked at.
+    resumed or looked at, and, where no store is to be filled, the report.
     """
     HeuristicStore.open(shared_store(request)).close()
     run, folder = rundir.create(request)
@@ -72,7 +78,7 @@ def drive(request: SearchRequest, inputs: Inputs, change: Change | None = None) 
     if change is not None:
         context = change(context)
     with closing(context):
-        build_graph().invoke(
+        build_graph(report=report).invoke(
             {"request": request.model_dump(mode="json"), "run_dir": str(folder)},
             {"recursion_limit": 4 * request.generations + 20},
             context=context,
