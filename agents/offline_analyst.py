@@ -131,15 +131,13 @@ def _findings(
     enough = (meets.sum(axis=0) >= _FEWEST_MATCHES) & (
         (1.0 - meets).sum(axis=0) >= _FEWEST_MATCHES
     )
-    counts = _operation_counts(facts)
+    groups: dict[str, list[int]] = {}
+    for column, condition in enumerate(conditions):
+        if enough[column]:
+            groups.setdefault(_beside(condition), []).append(column)
     found: list[_Finding] = []
-    for beside_counts in (True, False):
-        chosen = [
-            i
-            for i, c in enumerate(conditions)
-            if enough[i] and isinstance(c, OpAt | DeadEdges) == beside_counts
-        ]
-        covariates = counts if beside_counts else counts[:, :0]
+    for group, chosen in groups.items():
+        covariates = _covariates(facts, group)
         for objective, target in values.items():
             effects, clarity = least_squares_effects(meets[:, chosen], covariates, target)
             for place in np.flatnonzero(clarity >= _CLEAR).tolist():
@@ -157,9 +155,29 @@ def _findings(
     return sorted(found, key=lambda f: -f.clarity)
 
 
-def _operation_counts(facts: Sequence[CellFacts]) -> FloatArray:
-    """How often each operation but the first stands in each cell, `(n, operations - 1)`."""
-    written = [list(f.op_at.values()) for f in facts]
+_ALL_EDGES, _NOTHING = "all edges", "nothing"
+
+
+def _beside(condition: Condition) -> str:
+    """What is held fixed when a condition's effect is fitted.
+
+    An operation at an edge is compared with the others there: operations on the other edges are
+    held fixed, as in a matched pair. What a condition counts itself is not held fixed.
+    """
+    match condition:
+        case OpAt(edge=edge):
+            return edge
+        case DeadEdges():
+            return _ALL_EDGES
+        case _:
+            return _NOTHING
+
+
+def _covariates(facts: Sequence[CellFacts], beside: str) -> FloatArray:
+    """How often each operation but the first stands on the edges held fixed, `(n, k)`."""
+    if beside == _NOTHING:
+        return np.zeros((len(facts), 0))
+    written = [[op for edge, op in f.op_at.items() if edge != beside] for f in facts]
     operations = sorted({op for ops in written for op in ops})
     return np.array([[ops.count(op) for op in operations[1:]] for ops in written], dtype=float)
 

@@ -21,13 +21,12 @@ from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.resources import context_of
 from llm_nas.graph.state import NicheState
 from llm_nas.graph.views import hypervolume_gains, niche_view
+from llm_nas.graph.withholding import RETRIED, withhold
 from llm_nas.ports import Analysis, Trial
 
 Context = Runtime[SearchContext]
 SHOWN = 8
 """Heuristics retrieved for a niche."""
-WITHHELD_SHARE = 0.25
-"""Chance that a retrieved heuristic is withheld from the Designer, to measure its lift."""
 
 
 def niche_rng(seed: int, generation: int, niche: str) -> np.random.Generator:
@@ -59,9 +58,10 @@ def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
     known = {h.id for h in found}
     recalled = [*found, *(h for h in context.inherited if h.id not in known)][:SHOWN]
     rng = niche_rng(context.request.seed, state["generation"], view.niche.id + "/withhold")
-    hidden = rng.random(len(recalled)) < WITHHELD_SHARE
-    shown = tuple(h for h, hide in zip(recalled, hidden, strict=True) if not hide)
-    withheld = tuple(h for h, hide in zip(recalled, hidden, strict=True) if hide)
+    recalled += context.knowledge.on_bench(
+        dataset=view.dataset, device=view.device, niche=view.niche.id, k=RETRIED
+    )
+    shown, withheld = withhold(recalled, rng)
     event = _event(
         state,
         context,

@@ -165,9 +165,27 @@ class HeuristicStore:
             ranked = candidates(self._log.db, asker, max(CANDIDATES, k))
             if text:
                 ranked = self._by_meaning(text, ranked, asker)
-            found = projection.heuristics(self._log.db, [c.id for c in ranked])
-            pairs = [(c, h) for c, h in zip(ranked, found, strict=True) if not h.benched]
+            pairs = [(c, h) for c, h in self._held(ranked) if not h.benched]
             return choose(pairs, k, token_budget)
+
+    def on_bench(
+        self,
+        *,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+        k: int = 1,
+    ) -> tuple[Heuristic, ...]:
+        """The benched heuristics that `retrieve` would most likely give otherwise, best first."""
+        asker = Asker(dataset, device, niche, {})
+        with self._lock, self._log.guarded():
+            ranked = candidates(self._log.db, asker, max(CANDIDATES, k))
+            return choose([(c, h) for c, h in self._held(ranked) if h.benched], k, None)
+
+    def _held(self, ranked: list[Candidate]) -> list[tuple[Candidate, Heuristic]]:
+        """Candidates with what the tables hold of them."""
+        found = projection.heuristics(self._log.db, [c.id for c in ranked])
+        return list(zip(ranked, found, strict=True))
 
     def _by_meaning(self, text: str, ranked: list[Candidate], asker: Asker) -> list[Candidate]:
         """Candidates of rank and of meaning together, ordered by both."""
