@@ -11,6 +11,8 @@ from llm_nas.errors import RequestError
 
 OFFLINE = "offline"
 """The model name that means: no language model."""
+GRADUATED = "graduated"
+"""The model name that means: compiled claims of the store, no model of any kind."""
 
 
 class ModelOptions(Frozen):

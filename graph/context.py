@@ -5,13 +5,13 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
 from llm_nas.agents.chat_estimate import estimate_run
-from llm_nas.agents.chat_options import OFFLINE, ModelOptions
+from llm_nas.agents.chat_options import GRADUATED, OFFLINE, ModelOptions
 from llm_nas.agents.governor import Governor
 from llm_nas.agents.mixed_designer import MixedDesigner
 from llm_nas.agents.offline_analyst import OfflineAnalyst
@@ -22,6 +22,7 @@ from llm_nas.domain import DATASETS, FloatArray, Measurement, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
 from llm_nas.graph import rundir
+from llm_nas.graph.graduated import graduated_designer
 from llm_nas.graph.inheritance import inherit
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.trace import Trace
@@ -35,7 +36,7 @@ from llm_nas.ports import (
     SearchSpace,
     Validator,
 )
-from llm_nas.tools.advisor import GaussianAdvisor
+from llm_nas.tools.advisor import GaussianAdvisor, NoAdvisor
 from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.latency import LatencyTable, open_energy, open_latency
 from llm_nas.tools.measure import BudgetedEvaluator
@@ -154,10 +155,14 @@ def open_context(
         trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
         predicted_pct, predictor = trained.predict_all(), trained.description
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
-    advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
+    advisor: Advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inheritance = inherit(run_dir, request)
+    if request.model == GRADUATED:
+        advisor, inheritance = NoAdvisor(), replace(inheritance, priors={})
     ledger = Ledger(run_dir / rundir.CHECKPOINT, [n.id for n in partition.niches])
-    agents = _open_agents(request, inputs, space, partition, latency, ledger)
+    agents = _open_agents(
+        request, inputs, space, partition, latency, ledger, inheritance.heuristics
+    )
     known = [space.index(space.parse(m.arch)) for m in ledger.measured()]
     evaluator = BudgetedEvaluator(space, predicted_pct, latency.values_ms, request.budget, known)
     return SearchContext(
@@ -192,13 +197,16 @@ def _open_agents(
     partition: Partition,
     latency: LatencyTable,
     ledger: Ledger,
+    inherited: tuple[Heuristic, ...],
 ) -> Agents:
     moves = NicheMoves(space, partition, latency.values_ms)
     offline = OfflineAnalyst(moves, space.name), OfflineDesigner(moves)
     analyst: Analyst = offline[0]
     designer: Designer = offline[1]
     governor: Governor | None = None
-    if request.model != OFFLINE:
+    if request.model == GRADUATED:
+        designer = graduated_designer(request, inherited, space, moves)
+    elif request.model != OFFLINE:
         analyst, designer, governor = model_agents(
             request,
             space,

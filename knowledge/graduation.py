@@ -28,6 +28,13 @@ class Graduate:
     claims: tuple[str, ...]
     """Ids of the claims it was compiled from."""
 
+    def named(self, space: SearchSpace) -> dict[str, dict[str, float]]:
+        """Probabilities by names of edges and operations."""
+        return {
+            edge: dict(zip(space.operations, row, strict=True))
+            for edge, row in zip(space.edges, self.by_edge.tolist(), strict=True)
+        }
+
     def sample(self, rng: np.random.Generator) -> tuple[int, ...]:
         """A cell, every edge drawn on its own."""
         draws = rng.random(len(self.by_edge))

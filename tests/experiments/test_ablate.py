@@ -41,12 +41,18 @@ def test_best_of_n_is_one_generation(setting: Setting) -> None:
     assert cells == make_method("offline", generations=1)(setting, BUDGET)
 
 
-def test_a_memory_is_filled_by_other_datasets_and_other_seeds(tmp_path: Path) -> None:
+def test_a_memory_is_filled_in_other_places_and_with_other_seeds(tmp_path: Path) -> None:
     request = SearchRequest(dataset="cifar100", device="fpga", seed=5, out=tmp_path / "run")
-    found = donors(request)
-    assert [d.dataset for d in found] == ["cifar10", "ImageNet16-120"]
-    assert {d.seed for d in found} == {5 + DONOR_SEEDS}
-    assert all(d.store == request.store and d.out != request.out for d in found)
+    found = donors(request, "datasets")
+    assert {d.dataset for d in found} == {"cifar10", "ImageNet16-120"}
+    devices = donors(request.model_copy(update={"model": "graduated"}), "devices")
+    assert [d.device for d in devices] == ["edgegpu", "raspi4"]
+    for donor in (*found, *devices):
+        assert donor.seed == 5 + DONOR_SEEDS
+        assert donor.model == "offline"
+        assert donor.store == request.store
+        assert (donor.dataset, donor.device) != ("cifar100", "fpga")
+    assert len({d.out for d in devices}) == 2
 
 
 def test_an_open_door_rejects_only_what_cannot_be_measured(setting: Setting) -> None:

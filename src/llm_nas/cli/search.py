@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from llm_nas.domain import SearchReport
 
 _FRONT_ROWS = 30
+_AGENTS = {
+    "offline": "offline agents (no language model)",
+    "graduated": "graduated claims (no language model, no model of accuracy)",
+}
 
 
 def search(
@@ -22,7 +26,9 @@ def search(
     budget: Annotated[int, typer.Option(help="unique cells whose accuracy is asked for")] = 120,
     generations: Annotated[int, typer.Option(help="rounds the budget is spread over")] = 10,
     seed: Annotated[int, typer.Option(help="equal seeds give equal fronts")] = 0,
-    model: Annotated[str, typer.Option(help="offline, or PROVIDER:NAME")] = "offline",
+    model: Annotated[
+        str, typer.Option(help="offline, graduated (trusted claims of --store), or PROVIDER:NAME")
+    ] = "offline",
     base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
     store: Annotated[Path | None, typer.Option(help="heuristics to start from and add to")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="default runs/<id>")] = None,
@@ -152,7 +158,7 @@ def _summary(report: "SearchReport") -> list[str]:
     c, p = report.cost, report.proposals
     reached = report.coverage
     usd = "unknown" if c.usd is None else f"{c.usd:.4f}"
-    agents = "offline agents (no language model)" if report.model == "offline" else report.model
+    agents = _AGENTS.get(report.model, report.model)
     more = len(report.front) - _FRONT_ROWS
     rest = [f"... and {more} more cells of the front in result.json"] if more > 0 else []
     return [

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from llm_nas.agents.chat_options import OFFLINE
+from llm_nas.agents.chat_options import GRADUATED, OFFLINE
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls import CONTROLS, make_control
@@ -122,8 +122,9 @@ def make_method(name: str, generations: int = 10) -> Method:
     """A method by the name the command line gives it.
 
     Args:
-        name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model,
-            or `best-of-n:NAME` for a single generation of it: one prompt a niche, no loop.
+        name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model
+            (`model:graduated` is the variant of that name), or `best-of-n:NAME` for a single
+            generation of it: one prompt a niche, no loop.
             `NAME@PARTITION` is any of them with a partition of its own.
         generations: Of the system's own search.
 
@@ -134,6 +135,8 @@ def make_method(name: str, generations: int = 10) -> Method:
     if at:
         return divided(make_method(base, generations), partition)
     kind, _, model = name.partition(":")
+    if kind == "model" and model == GRADUATED:
+        name = GRADUATED
     if name in CONTROLS:
         return control_method(name)
     if name == OFFLINE:

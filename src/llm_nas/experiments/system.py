@@ -5,9 +5,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from llm_nas.domain import DATASETS, SearchRequest
+from llm_nas.agents.chat_options import OFFLINE
+from llm_nas.domain import DATASETS, DEVICES, SearchRequest
 from llm_nas.experiments.setting import Setting, predictions
-from llm_nas.experiments.variants import Change, Variant
+from llm_nas.experiments.variants import Change, Memory, Variant
 from llm_nas.graph import rundir
 from llm_nas.graph.build import build_graph
 from llm_nas.graph.context import Inputs, open_context, shared_store
@@ -15,6 +16,8 @@ from llm_nas.knowledge.store import HeuristicStore
 
 DONOR_SEEDS = 1_000_000
 """Added to the seed of the runs that fill a memory, so that no run learns from its own draws."""
+DONOR_DEVICES = 2
+"""Devices a memory is filled on: a claim is trusted once two runs support it."""
 
 
 def run_system(
@@ -30,34 +33,46 @@ def run_system(
             budget=budget,
             generations=generations,
             seed=setting.seed,
-            model=model,
+            model=variant.model or model,
             labels=setting.labels,
             partition=setting.partition.name,
             store=store,
             out=folder / "run",
             data_dir=setting.data_dir,
         )
-        if variant.remembers:
-            for donor in donors(request):
+        if variant.memory is not None:
+            for donor in donors(request, variant.memory):
                 predicted = predictions(donor.data_dir, donor.dataset, donor.labels, donor.seed)
                 drive(donor, Inputs(benchmark=setting.benchmark, predicted_pct=predicted))
         inputs = Inputs(benchmark=setting.benchmark, predicted_pct=setting.predicted_pct)
         return drive(request, inputs, variant.change, report=False)
 
 
-def donors(request: SearchRequest) -> list[SearchRequest]:
-    """Runs on the other datasets of the same device that fill the request's store."""
+def donors(request: SearchRequest, memory: Memory) -> list[SearchRequest]:
+    """Offline runs in other places, with other seeds, that fill the request's store."""
+    device = request.device.partition("=")[0]
+    places = {
+        "datasets": [(dataset, request.device) for dataset in _others(DATASETS, request.dataset)],
+        "devices": [(request.dataset, name) for name in _others(DEVICES, device)[:DONOR_DEVICES]],
+    }
     return [
         request.model_copy(
             update={
                 "dataset": dataset,
+                "device": name,
+                "model": OFFLINE,
                 "seed": (request.seed + DONOR_SEEDS) % 2**32,
-                "out": request.out.with_name(f"donor-{dataset}") if request.out else None,
+                "out": request.out.with_name(f"donor-{position}") if request.out else None,
             }
         )
-        for dataset in DATASETS
-        if dataset != request.dataset
+        for position, (dataset, name) in enumerate(places[memory])
     ]
+
+
+def _others(names: tuple[str, ...], name: str) -> list[str]:
+    """All names but one, from the one after it on."""
+    start = names.index(name) + 1 if name in names else 0
+    return [other for other in (*names[start:], *names[:start]) if other != name]
 
 
 def drive(

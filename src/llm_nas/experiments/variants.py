@@ -5,9 +5,11 @@ A variant swaps ports of a run's context; graph, budget, predictor and seeds sta
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
+from llm_nas.agents.chat_options import GRADUATED
 from llm_nas.claims import Heuristic
 from llm_nas.domain import FloatArray, Proposal, Verdict
 from llm_nas.errors import RequestError
@@ -114,6 +116,10 @@ def without_validator(context: SearchContext) -> SearchContext:
     return replace(context, agents=replace(context.agents, validator=door))
 
 
+Memory = Literal["datasets", "devices"]
+"""The other datasets of a run's device, or two other devices of its dataset."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One ablation."""
@@ -123,8 +129,10 @@ class Variant:
     partition: str | None = None
     """Replaces the request's partition."""
     change: Change = unchanged
-    remembers: bool = False
-    """Whether the run starts from heuristics learned on the other datasets of its device."""
+    memory: Memory | None = None
+    """Where runs with other seeds filled the store it starts from."""
+    model: str | None = None
+    """Replaces the request's model."""
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -139,11 +147,16 @@ VARIANTS: Mapping[str, Variant] = {
     "axis-params": Variant("six equal parts by parameters", partition="params:6"),
     "axis-latency": Variant("six equal parts by latency", partition="latency:6"),
     "no-knowledge": Variant("no heuristics", change=without_knowledge),
-    "memory": Variant("starts from heuristics of the other datasets", remembers=True),
+    "memory": Variant("starts from heuristics of the other datasets", memory="datasets"),
     "frozen": Variant(
         "starts from heuristics of the other datasets, learns none",
         change=without_learning,
-        remembers=True,
+        memory="datasets",
+    ),
+    GRADUATED: Variant(
+        "operators by claims that runs on two other devices made trusted, no model",
+        memory="devices",
+        model=GRADUATED,
     ),
     "no-advisor": Variant("heuristics and operators, no model", change=without_advisor),
     "operators-only": Variant("crossover and mutation only", change=operators_only),
