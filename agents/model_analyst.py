@@ -12,7 +12,7 @@ from llm_nas.agents.prompt_facts import (
     cell_line,
     common_values,
     device_section,
-    heuristics_section,
+    heuristics_sections,
     niche_rule,
     task_values,
 )
@@ -95,7 +95,7 @@ class ModelAnalyst:
         sections = (
             self._cells(view),
             device_section(lexicon, view),
-            heuristics_section(lexicon, heuristics),
+            *heuristics_sections(lexicon, heuristics),
         )
         used = sum(estimate_tokens(m.content) for m in prompt.fill(**fixed, sections=""))
         return prompt.fill(**fixed, sections=fit(sections, TOKEN_LIMITS["analyst"] - used))

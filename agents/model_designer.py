@@ -22,7 +22,7 @@ from llm_nas.agents.prompt_facts import (
     device_section,
     failures_section,
     gaps_section,
-    heuristics_section,
+    heuristics_sections,
     measured_section,
     niche_rule,
     suggestions_section,
@@ -135,7 +135,7 @@ class ModelDesigner:
             gaps_section(view),
             suggestions_section(lexicon, view),
             device_section(lexicon, view),
-            heuristics_section(lexicon, heuristics),
+            *heuristics_sections(lexicon, heuristics, view.deciders),
             failures_section(lexicon, view.failures),
             measured_section(lexicon, view, tuple(label)),
         )

@@ -1,7 +1,7 @@
 """A niche view as the lines of a prompt: cells, gaps, device facts, heuristics, failures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -11,7 +11,7 @@ from llm_nas.agents.prompts import Section
 from llm_nas.claims import Heuristic
 from llm_nas.domain import FloatArray, IntArray, Measurement, Verdict
 from llm_nas.errors import RequestError
-from llm_nas.ports import NicheView
+from llm_nas.ports import Decider, NicheView
 
 _NUMBERED_EDGE = re.compile(r"\d+>\d+")
 _FIT_CELLS = 15
@@ -129,16 +129,32 @@ def measured_section(
     return Section("Other measured cells of this niche", tuple(lines))
 
 
-def heuristics_section(lexicon: Lexicon, heuristics: Sequence[Heuristic]) -> Section:
-    """Heuristics rendered from their typed part alone, with their evidence.
+def heuristics_sections(
+    lexicon: Lexicon, heuristics: Sequence[Heuristic], deciders: Sequence[Decider] = ()
+) -> tuple[Section, ...]:
+    """What evidence supports, apart from what it does not, and cells that would tell.
 
-    A heuristic's free wording may come from anywhere; it never reaches a prompt.
+    Heuristics are rendered from their typed part alone: free wording may come from anywhere and
+    never reaches a prompt.
     """
-    lines = [
-        f"H{i}: {lexicon.hide(h.claim.statement)} [{h.status}{_evidence(h)}]"
-        for i, h in enumerate(heuristics, start=1)
-    ]
-    return Section("Known rules, with their evidence", tuple(lines), keep=len(lines))
+    label = {h.id: f"H{i}" for i, h in enumerate(heuristics, start=1)}
+    known: list[str] = []
+    unsure: list[str] = []
+    for h in heuristics:
+        line = f"{label[h.id]}: {lexicon.hide(h.claim.statement)} [{h.status}{_evidence(h)}]"
+        (known if h.status in ("supported", "trusted") else unsure).append(line)
+    tests = [_decider_line(lexicon, decider, label) for decider in deciders]
+    return (
+        Section("Known rules, with their evidence", tuple(known), keep=len(known)),
+        Section("Guesses that no evidence supports: not facts", tuple(unsure), keep=len(unsure)),
+        Section("Cells that would decide a guess (use or ignore them)", tuple(tests), keep=0),
+    )
+
+
+def _decider_line(lexicon: Lexicon, decider: Decider, label: Mapping[str, str]) -> str:
+    cell = lexicon.cell(lexicon.space.parse(decider.arch))
+    told = ", ".join(label[key] for key in decider.heuristics if key in label)
+    return f"[{cell}] decides {told}"
 
 
 def _evidence(heuristic: Heuristic) -> str:

@@ -32,6 +32,7 @@ from llm_nas.ports import (
     Analyst,
     Benchmark,
     Designer,
+    Moves,
     Partition,
     SearchSpace,
     Validator,
@@ -58,6 +59,8 @@ class Agents:
     validator: Validator
     governor: Governor | None
     """Counts and caps model calls; None when no model is used."""
+    moves: Moves
+    """How cells of a niche are made."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ def _open_agents(
         designer = MixedDesigner(designer, offline[1])
         inputs.note(_estimate(request, inputs, space, partition))
     validator = CellValidator(space, partition, latency.values_ms, latency.name)
-    return Agents(analyst, designer, *offline, validator, governor)
+    return Agents(analyst, designer, *offline, validator, governor, moves)
 
 
 def _estimate(

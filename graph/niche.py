@@ -7,11 +7,13 @@ generation, so that siblings, which run at the same time, cannot influence each 
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from langgraph.runtime import Runtime
 
+from llm_nas.agents.deciding import deciders
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Measurement, Proposal, ProposalCounts, TraceEvent, Verdict
 from llm_nas.errors import ModelReplyError
@@ -62,6 +64,7 @@ def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
         dataset=view.dataset, device=view.device, niche=view.niche.id, k=RETRIED
     )
     shown, withheld = withhold(recalled, rng)
+    view = replace(view, deciders=deciders(context.agents.moves, view, shown))
     event = _event(
         state,
         context,
@@ -72,6 +75,7 @@ def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
         slots=view.slots,
         archive=[m.arch for m in view.archive],
         suggestions=list(view.suggestions),
+        deciders=[{"arch": d.arch, "heuristics": list(d.heuristics)} for d in view.deciders],
     )
     taken = [
         _event(state, context, "plan", "remedy", **{k: v for k, v in r.items() if k != "niche"})

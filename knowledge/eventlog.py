@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from random import random
+from time import monotonic, sleep
 
 from llm_nas.errors import StoreError
 
@@ -23,7 +25,9 @@ MIGRATIONS: Mapping[int, str] = {1: ""}
 From 1 to 2: lessons may carry energies. Those without are read as they are.
 """
 FILE = "events.sqlite"
-BUSY_SECONDS = 15.0
+BUSY_SECONDS = 60.0
+"""How long a writer waits for others."""
+_LONGEST_NAP_S = 0.004
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -170,7 +174,7 @@ class EventLog:
         if self.readonly:
             raise StoreError(f"store {self.path.parent}: opened read-only")
         with self.guarded():
-            self.db.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield self.db
                 self.db.execute("COMMIT")
@@ -178,6 +182,28 @@ class EventLog:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
+
+    def _begin(self) -> None:
+        """Start a transaction, waiting for other writers.
+
+        Asks again every few milliseconds: SQLite's own waits grow to a tenth of a second, and a
+        process that writes without a break then keeps another one out for good.
+        """
+        deadline = monotonic() + BUSY_SECONDS
+        self.db.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self.db.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise
+                    if monotonic() > deadline:
+                        raise
+                sleep(random() * _LONGEST_NAP_S)
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
 
     def append(self, kind: str, subject: str, body: str, *, uid: str | None = None) -> int | None:
         """Add an event inside a transaction; its number, or None when `uid` is already there."""

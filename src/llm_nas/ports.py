@@ -132,6 +132,17 @@ class Evaluator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Decider:
+    """An unmeasured cell that would decide heuristics: a matched pair with a measured one."""
+
+    arch: str
+    parent: str
+    """The measured cell one edge away."""
+    heuristics: tuple[str, ...]
+    """Ids of the heuristics whose condition exactly one of the two meets."""
+
+
+@dataclass(frozen=True, slots=True)
 class NicheView:
     """What one niche sees at the start of a generation: a snapshot, the same after a resume."""
 
@@ -165,6 +176,8 @@ class NicheView:
     """Energy of measured cells, by cell; empty on a device without an energy table."""
     known_claims: frozenset[str] = frozenset()
     """Keys of the claims that the run has already put to the test."""
+    deciders: tuple[Decider, ...] = ()
+    """Cells of this niche that would decide shown heuristics nothing supports yet, best first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from llm_nas.agents.chat_options import GRADUATED
+from llm_nas.agents.deciding import DecidingDesigner
 from llm_nas.claims import Heuristic
 from llm_nas.domain import FloatArray, Proposal, Verdict
 from llm_nas.errors import RequestError
@@ -110,6 +111,12 @@ def operators_only(context: SearchContext) -> SearchContext:
     return without_knowledge(without_advisor(context))
 
 
+def deciding(context: SearchContext) -> SearchContext:
+    """One child of a niche and generation decides proposed heuristics."""
+    designer = DecidingDesigner(context.agents.designer)
+    return replace(context, agents=replace(context.agents, designer=designer))
+
+
 def without_validator(context: SearchContext) -> SearchContext:
     """Nothing checks novelty or niche membership."""
     door = OpenDoor(context.space, context.latency.values_ms)
@@ -158,6 +165,7 @@ VARIANTS: Mapping[str, Variant] = {
         memory="devices",
         model=GRADUATED,
     ),
+    "deciding": Variant("a child a niche decides proposed heuristics", change=deciding),
     "no-advisor": Variant("heuristics and operators, no model", change=without_advisor),
     "operators-only": Variant("crossover and mutation only", change=operators_only),
     "no-validator": Variant("no check of novelty and niche", change=without_validator),
