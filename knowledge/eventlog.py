@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from random import random
-from time import monotonic, sleep
+
+from filelock import FileLock, Timeout
 
 from llm_nas.errors import StoreError
 
@@ -27,8 +27,8 @@ From 1 to 2: lessons may carry energies. Those without are read as they are.
 FILE = "events.sqlite"
 BUSY_SECONDS = 60.0
 """How long a writer waits for others."""
-_LONGEST_NAP_S = 0.004
 
+_BUSY = "is in use by another process; try again when it has finished"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event (
@@ -59,7 +59,7 @@ class Event:
 def _reason(error: sqlite3.Error) -> str:
     text = str(error)
     if "locked" in text or "busy" in text:
-        return "is in use by another process; try again when it has finished"
+        return _BUSY
     if "readonly" in text or "unable to open" in text:
         return "cannot be written: check that the folder exists and is not read-only"
     if "full" in text:
@@ -76,6 +76,7 @@ class EventLog:
         """Open or create the log in a folder; `StoreError` when that is impossible."""
         self.path = folder / FILE
         self.readonly = readonly
+        self._turn = FileLock(folder / "events.lock", timeout=BUSY_SECONDS, poll_interval=0.002)
         if readonly and not self.path.is_file():
             raise StoreError(f"store {folder}: no heuristic store there")
         self.db = self._connect(folder)
@@ -184,26 +185,19 @@ class EventLog:
                 raise
 
     def _begin(self) -> None:
-        """Start a transaction, waiting for other writers.
+        """Start a transaction when it is this writer's turn.
 
-        Asks again every few milliseconds: SQLite's own waits grow to a tenth of a second, and a
-        process that writes without a break then keeps another one out for good.
+        SQLite has no queue: a process that writes without a break keeps others out. Whoever is
+        next therefore holds a second lock while it waits, which the one that writes has to get
+        before it writes again.
         """
-        deadline = monotonic() + BUSY_SECONDS
-        self.db.execute("PRAGMA busy_timeout = 0")
         try:
-            while True:
-                try:
-                    self.db.execute("BEGIN IMMEDIATE")
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                        raise
-                    if monotonic() > deadline:
-                        raise
-                sleep(random() * _LONGEST_NAP_S)
-        finally:
-            self.db.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
+            with self._turn:
+                self.db.execute("BEGIN IMMEDIATE")
+        except Timeout as error:
+            raise StoreError(f"store {self.path.parent}: {_BUSY}") from error
+        except OSError as error:
+            raise StoreError(f"store {self.path.parent}: {error.strerror}") from error
 
     def append(self, kind: str, subject: str, body: str, *, uid: str | None = None) -> int | None:
         """Add an event inside a transaction; its number, or None when `uid` is already there."""
