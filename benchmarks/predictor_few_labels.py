@@ -7,8 +7,9 @@ Figures are over all unlabelled cells and, after the stroke, over those of S5.
 """
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,6 +30,7 @@ from llm_nas.tools.space import nas_bench_201
 
 NICHES = make_partition(nas_bench_201())
 GROUPS = NICHES.labels()
+DEFAULT = "**design, by niches (default)**"
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,20 @@ class Labelled:
     accuracy_pct: FloatArray
     seed: int
 
-    @property
+    @cached_property
     def targets(self) -> FloatArray:
         """Normal scores of the labels."""
         return normal_scores(self.accuracy_pct[:, None])[:, 0]
+
+    @cached_property
+    def trees(self) -> FloatArray:
+        """The default's trees."""
+        return trees(self)
+
+    @cached_property
+    def process(self) -> FloatArray:
+        """The default's Gaussian process."""
+        return process(self)
 
 
 Model: TypeAlias = Callable[[Labelled], FloatArray]
@@ -104,21 +116,21 @@ def pairwise_hinge(data: Labelled, ridge: float = 0.3) -> FloatArray:
     return normal_scores(scores[:, None])[:, 0]
 
 
-def mean_of(*models: Model) -> Model:
-    """Averages scores."""
-    return lambda data: np.mean([model(data) for model in models], axis=0).astype(np.float64)
+def mix(first: FloatArray, second: FloatArray, share: float = 0.5) -> FloatArray:
+    """The weighted mean of two models' scores; `share` is the first's."""
+    return share * first + (1.0 - share) * second
 
 
 def default(data: Labelled) -> FloatArray:
     """What `train_predictor` fits."""
-    return (trees(data) + process(data)) / 2.0
+    return mix(data.trees, data.process)
 
 
 def two_stages(features: Features, accuracy: FloatArray, labels: int, seed: int) -> IntArray:
     """Half by design, half where trees and process then disagree."""
     first = choose_labels(features.embedding, NICHES, labels // 2, seed, "design")
     data = Labelled(features, first, accuracy[first], seed)
-    doubt = np.abs(trees(data) - process(data)) + 0.1
+    doubt = np.abs(data.trees - data.process) + 0.1
     doubt[first] = 1e-6
     second = design(features.embedding, doubt, labels, seed + 1)
     return np.concatenate([first, second[~np.isin(second, first)][: labels - len(first)]])
@@ -152,23 +164,23 @@ CHOOSERS: dict[str, Chooser] = {
     "farthest from labels (k-centre)": farthest,
     "design, all cells alike": unweighted,
     "two stages, by disagreement": two_stages,
-    "**design, by niches (default)**": scheme("design"),
+    DEFAULT: scheme("design"),
 }
 MODELS: dict[str, Model] = {
-    "trees alone": trees,
-    "process alone": process,
+    "trees alone": lambda d: d.trees,
+    "process alone": lambda d: d.process,
     "rank:pairwise trees": lambda d: ranking_trees(d, "rank:pairwise"),
-    "rank:pairwise trees + process": mean_of(lambda d: ranking_trees(d, "rank:pairwise"), process),
-    "rank:ndcg trees + process": mean_of(lambda d: ranking_trees(d, "rank:ndcg"), process),
-    "pairwise hinge + trees": mean_of(pairwise_hinge, trees),
-    "trees of depth 3": mean_of(lambda d: trees(d, max_depth=3), process),
-    "four seeds of trees": mean_of(lambda d: trees(d, seeds=4), process),
-    "process weighs 0.3": lambda d: 0.7 * trees(d) + 0.3 * process(d),
-    "process weighs 0.7": lambda d: 0.3 * trees(d) + 0.7 * process(d),
-    "length scales x 0.7": mean_of(trees, lambda d: process(d, stretch=1.4)),
-    "length scales x 1.4": mean_of(trees, lambda d: process(d, stretch=0.7)),
-    "noise x 4": mean_of(trees, lambda d: process(d, noise=0.1)),
+    "rank:pairwise trees + process": lambda d: mix(ranking_trees(d, "rank:pairwise"), d.process),
+    "rank:ndcg trees + process": lambda d: mix(ranking_trees(d, "rank:ndcg"), d.process),
+    "trees + pairwise hinge": lambda d: mix(d.trees, pairwise_hinge(d)),
     "trees on raw accuracies, alone": lambda d: trees(d, raw=True),
+    "trees of depth 3": lambda d: mix(trees(d, max_depth=3), d.process),
+    "four seeds of trees": lambda d: mix(trees(d, seeds=4), d.process),
+    "process weighs 0.3": lambda d: mix(d.trees, d.process, 0.7),
+    "process weighs 0.7": lambda d: mix(d.trees, d.process, 0.3),
+    "length scales x 0.7": lambda d: mix(d.trees, process(d, stretch=1.4)),
+    "length scales x 1.4": lambda d: mix(d.trees, process(d, stretch=0.7)),
+    "noise x 4": lambda d: mix(d.trees, process(d, noise=0.1)),
 }
 
 
@@ -181,16 +193,22 @@ class Comparison:
         self._test = benchmark.truth(dataset).test_accuracy_pct()
         self._labels = labels
 
-    def mean(self, choose: Chooser, model: Model, seeds: Iterable[int]) -> tuple[float, float]:
-        """Spearman over all unlabelled cells and over those of S5, mean over seeds."""
-        runs = [self._run(choose, model, seed) for seed in seeds]
-        overall, s5 = np.mean(runs, axis=0)
-        return float(overall), float(s5)
+    def run(self, seed: int) -> dict[str, tuple[float, float]]:
+        """Figures of all variants with one seed."""
+        chosen = {name: self._labelled(choose, seed) for name, choose in CHOOSERS.items()}
+        designed = chosen[DEFAULT]
+        found = {name: self._figures(data, default(data)) for name, data in chosen.items()}
+        return found | {
+            name: self._figures(designed, model(designed)) for name, model in MODELS.items()
+        }
 
-    def _run(self, choose: Chooser, model: Model, seed: int) -> tuple[float, float]:
+    def _labelled(self, choose: Chooser, seed: int) -> Labelled:
         train = choose(self._features, self._validation, self._labels, seed)
-        predicted = model(Labelled(self._features, train, self._validation[train], seed))
-        rest = np.setdiff1d(np.arange(len(predicted)), train)
+        return Labelled(self._features, train, self._validation[train], seed)
+
+    def _figures(self, data: Labelled, predicted: FloatArray) -> tuple[float, float]:
+        """Spearman over all unlabelled cells and over those of S5."""
+        rest = np.setdiff1d(np.arange(len(predicted)), data.train)
         s5 = rest[GROUPS[rest] == 5]
         return (
             spearman_rho(predicted[rest], self._test[rest]),
@@ -199,22 +217,23 @@ class Comparison:
 
 
 def main() -> None:
-    """Print one Markdown row per variant."""
+    """Print one Markdown row per variant, means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--labels", type=int, default=100)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
     options = parser.parse_args()
     benchmark = open_benchmark(None)
-    sets = [Comparison(benchmark, dataset, options.labels) for dataset in options.datasets]
+    columns: list[dict[str, list[str]]] = []
+    for dataset in options.datasets:
+        comparison = Comparison(benchmark, dataset, options.labels)
+        runs = [comparison.run(seed) for seed in options.seeds]
+        means = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+        columns.append({name: [f"{v:.4f}" for v in mean] for name, mean in means.items()})
     print(f"| {options.labels} labels | " + " | ".join(options.datasets) + " |")
-    print("|---" * (len(sets) + 1) + "|")
-    rows = [(name, choose, default) for name, choose in CHOOSERS.items()]
-    rows += [(name, scheme("design"), model) for name, model in MODELS.items()]
-    for name, choose, model in rows:
-        found = [comparison.mean(choose, model, options.seeds) for comparison in sets]
-        cells = [f"{overall:.4f} / {s5:.3f}" for overall, s5 in found]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    print("|---" * (len(columns) + 1) + "|")
+    for name in columns[0]:
+        print(f"| {name} | " + " | ".join(" / ".join(column[name]) for column in columns) + " |")
 
 
 if __name__ == "__main__":

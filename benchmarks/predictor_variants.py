@@ -33,6 +33,7 @@ VARIANTS = {
     "trees+gp, structure, balanced": PredictorOptions(labels_by="balanced"),
     "trees, structure, niches": PredictorOptions(model="trees"),
     "default, nothing borrowed": PredictorOptions(transfer=False),
+    "default, own measurement": PredictorOptions(own=True),
     "default": PredictorOptions(),
 }
 

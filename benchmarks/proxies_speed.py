@@ -4,7 +4,8 @@
 
 `usual` is the usual way, written plainly: every measure deep-copies the network, runs its own
 passes and lets torch differentiate twice. `single` calls this package once per proxy, `shared`
-once for all. Seconds depend on the machine and its other users; the ratios are the result.
+once for all, `fast` once at the fast setting. Seconds depend on the machine and its other users;
+the ratios are the result, and those of CPU time hardly notice other users.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import copy
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from llm_nas.domain import PROXIES
+from llm_nas.domain import PROXIES, FloatArray
 from llm_nas.tools.network import CellNetwork, build_network
 from llm_nas.tools.proxies.batch import CLASSES, ImageBatch, synthetic_batch
 from llm_nas.tools.proxies.compute import compute_proxies
@@ -98,16 +99,23 @@ USUAL: tuple[Callable[[nn.Module, Tensor, Tensor], None], ...] = (
 )
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
+def _seconds(runs: Iterable[Callable[[], object]]) -> FloatArray:
+    """Wall-clock and CPU seconds of all runs together, `(2,)`."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for run in runs:
+        run()
+    return np.array([time.perf_counter() - wall, time.process_time() - cpu])
 
 
-def time_usual(net: CellNetwork, batch: ImageBatch) -> float:
-    """Seconds for every measure on its own copy of the network."""
+def usual(net: CellNetwork, batch: ImageBatch) -> Iterator[Callable[[], object]]:
+    """Every measure on its own copy of the network."""
     x, y = torch.tensor(batch.images), torch.tensor(batch.labels)
-    return sum(_seconds(partial(m, copy.deepcopy(net), x, y)) for m in USUAL)
+    return (partial(measure, copy.deepcopy(net), x, y) for measure in USUAL)
+
+
+def _ratio(slow: Sequence[float], quick: Sequence[float]) -> dict[str, float]:
+    pairs = zip(("wall", "cpu"), slow, quick, strict=True)
+    return {clock: round(a / b, 2) for clock, a, b in pairs}
 
 
 def main() -> None:
@@ -126,25 +134,27 @@ def main() -> None:
     quick = synthetic_batch(DATASET, FAST.batch_size, 0)
     cells = [space.cell(int(i)) for i in canonical_order(space, 0)[: options.cells]]
     compute_proxies(cells[0], dataset=DATASET, batch=quick, settings=FAST)
-    columns: dict[str, list[float]] = {"usual": [], "single": [], "shared": [], "fast": []}
+    columns: dict[str, list[FloatArray]] = {"usual": [], "single": [], "shared": [], "fast": []}
     for cell in cells:
         timed = partial(compute_proxies, cell, dataset=DATASET)
-        fast = _seconds(partial(timed, batch=quick, settings=FAST))
+        fast = _seconds([partial(timed, batch=quick, settings=FAST)])
         full = partial(timed, batch=batch, settings=settings)
-        shared = _seconds(full)
-        single = sum(_seconds(partial(full, names=[name])) for name in PROXIES)
+        shared = _seconds([full])
+        single = _seconds(partial(full, names=[name]) for name in PROXIES)
         net = build_network(cell, space, classes=CLASSES[DATASET], seed=0)
-        usual = time_usual(net, batch)
-        for name, value in zip(columns, (usual, single, shared, fast), strict=True):
+        for name, value in zip(
+            columns, (_seconds(usual(net, batch)), single, shared, fast), strict=True
+        ):
             columns[name].append(value)
-    mean = {name: float(np.mean(values)) for name, values in columns.items()}
+    mean = {name: np.mean(values, axis=0).tolist() for name, values in columns.items()}
     report = {
         "threads": options.threads,
         "batch_size": options.batch_size,
         "cells": options.cells,
-        "seconds_per_cell": {name: round(value, 3) for name, value in mean.items()},
-        "usual_over_shared": round(mean["usual"] / mean["shared"], 2),
-        "single_over_shared": round(mean["single"] / mean["shared"], 2),
+        "seconds_per_cell": {name: round(wall, 3) for name, (wall, _) in mean.items()},
+        "cpu_seconds_per_cell": {name: round(cpu, 3) for name, (_, cpu) in mean.items()},
+        "usual_over_shared": _ratio(mean["usual"], mean["shared"]),
+        "single_over_shared": _ratio(mean["single"], mean["shared"]),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
     print(json.dumps(report, indent=2))

@@ -10,6 +10,7 @@ import numpy as np
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Benchmark, Partition, SearchSpace
+from llm_nas.tools.data.own import OWN_NAME
 from llm_nas.tools.estimator import normal_scores
 from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor_features import FEATURE_SETS, Features, FeatureSet, build_features
@@ -54,6 +55,8 @@ class PredictorOptions:
 
     transfer: bool = True
     """Whether proxies nobody has published for a data set are another data set's; see `borrow`."""
+    own: bool = False
+    """Whether this project's own measurement of them goes first; see `measured`."""
 
     def __str__(self) -> str:
         """One phrase for reports."""
@@ -62,7 +65,12 @@ class PredictorOptions:
 
 
 def parse_options(
-    features: str, model: str, labels_by: str, twins: bool = True, transfer: bool = True
+    features: str,
+    model: str,
+    labels_by: str,
+    twins: bool = True,
+    transfer: bool = True,
+    own: bool = False,
 ) -> PredictorOptions:
     """Options from a person's words; `RequestError` names the word and what is allowed."""
     return PredictorOptions(
@@ -71,6 +79,7 @@ def parse_options(
         labels_by=_one_of("labels_by", labels_by, LABEL_SCHEMES),
         twins=twins,
         transfer=transfer,
+        own=own,
     )
 
 
@@ -139,8 +148,10 @@ class TrainedPredictor:
     def description(self) -> str:
         """One sentence for reports: model, features, labels, and whose proxies were borrowed."""
         lent = self.features.proxies_from
-        donors = ", ".join(sorted(set(lent.values())))
-        borrowed = f"; {len(lent)} proxies borrowed from {donors}" if lent else ""
+        own = sum(source == OWN_NAME for source in lent.values())
+        donors = ", ".join(sorted(set(lent.values()) - {OWN_NAME}))
+        borrowed = f"; {len(lent) - own} proxies borrowed from {donors}" if donors else ""
+        borrowed += f"; {own} proxies of our own measurement" if own else ""
         return f"{self.options}, {self.labels} labels{borrowed}"
 
     @cached_property
@@ -201,7 +212,7 @@ def train_predictor(
     where = space if space is not None else nas_bench_201()
     niches = partition if partition is not None else make_partition(where)
     features = build_features(
-        benchmark, dataset, where, chosen.features, chosen.twins, chosen.transfer
+        benchmark, dataset, where, chosen.features, chosen.twins, chosen.transfer, chosen.own
     )
     train = choose_labels(features.embedding, niches, labels, seed, chosen.labels_by)
     accuracy = benchmark.validation_accuracy_pct(dataset)[train]

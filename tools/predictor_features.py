@@ -8,8 +8,10 @@ import numpy as np
 
 from llm_nas.domain import PROXIES, BoolArray, FloatArray
 from llm_nas.ports import Benchmark, SearchSpace
+from llm_nas.tools.data.own import OWN_NAME, own_proxies
 from llm_nas.tools.estimator import normal_scores
 from llm_nas.tools.predictor_paths import Structure, structure_of
+from llm_nas.tools.space import nas_bench_201
 
 FeatureSet: TypeAlias = Literal["proxies", "proxies+structure"]
 FEATURE_SETS: tuple[FeatureSet, ...] = get_args(FeatureSet)
@@ -40,7 +42,7 @@ class Features:
     proxies_missing: dict[str, int]
     """Number of cells without a value of this data set, for every proxy that lacks some."""
     proxies_from: dict[str, str]
-    """The other data set a proxy's values are borrowed from, for every borrowed proxy."""
+    """Where else a proxy's values come from: another data set, or this project's measurement."""
 
 
 def proxy_matrix(
@@ -81,6 +83,22 @@ def borrow(
     return np.where(taken, lent, proxies), dict.fromkeys(names, donor)
 
 
+def measured(
+    proxies: FloatArray, dataset: str, space: SearchSpace
+) -> tuple[FloatArray, list[str]]:
+    """Fill proxies that no cell has with this project's own measurement; returns their names too.
+
+    Non-canonical cells take the value of their twin.
+    """
+    found = own_proxies(dataset) if space.name == nas_bench_201().name else None
+    if found is None:
+        return proxies, []
+    own = found.values[space.canonical_index()]
+    taken = np.asarray(_without_values(proxies) & ~_without_values(own), dtype=np.bool_)
+    names = [name for name, yes in zip(PROXIES, taken.tolist(), strict=True) if yes]
+    return np.where(taken, own, proxies), names
+
+
 def _without_values(proxies: FloatArray) -> BoolArray:
     return np.asarray(np.isnan(proxies).all(axis=0), dtype=np.bool_)
 
@@ -92,12 +110,19 @@ def build_features(
     features: FeatureSet = "proxies+structure",
     twins: bool = True,
     transfer: bool = True,
+    own: bool = False,
 ) -> Features:
     """The features of a data set's cells; arguments as in `PredictorOptions`."""
-    own = proxy_matrix(benchmark, dataset, space, twins)
-    absent = np.isnan(own).sum(axis=0)
+    proxies = proxy_matrix(benchmark, dataset, space, twins)
+    absent = np.isnan(proxies).sum(axis=0)
     missing = {name: int(n) for name, n in zip(PROXIES, absent, strict=True) if n}
-    proxies, lent = borrow(own, benchmark, dataset, space, twins) if transfer else (own, {})
+    lent: dict[str, str] = {}
+    if own:
+        proxies, names = measured(proxies, dataset, space)
+        lent = dict.fromkeys(names, OWN_NAME)
+    if transfer:
+        proxies, others = borrow(proxies, benchmark, dataset, space, twins)
+        lent |= others
     if features == "proxies":
         return Features(_locked(proxies), _embed_proxies(proxies), PROXIES, missing, lent)
     structure = structure_of(space)

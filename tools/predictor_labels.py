@@ -16,6 +16,8 @@ LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced", "design"]
 LABEL_SCHEMES: tuple[LabelScheme, ...] = get_args(LabelScheme)
 DESIGN_BELOW = 300
 """Number of labels from which `niches` draws at random; fewer are designed."""
+_DESIGN_EXPONENT = -0.25
+"""Chosen on tuning seeds between 0 (best overall) and -1/2 (best in S5); docs/predictor.md."""
 MOST_DESIGNED = 1000
 """A design takes time and memory in proportion to the number of labels squared."""
 
@@ -43,14 +45,14 @@ def choose_labels(
 ) -> IntArray:
     """`labels` distinct cell indices by any scheme; see `draw_labels` and `design`.
 
-    A design weights cells by size^(-1/2) of their niche, which is what `niches` does in drawing
-    1,000 labels: the small niches at the ends of the front count for more than their share.
+    A design weights cells by size^(-1/4) of their niche: the small niches at the ends of the
+    front count for more than their share.
     """
     if by != "design":
         return draw_labels(partition, labels, seed, by)
     groups = partition.labels()
     _check_number(labels, len(groups))
-    weights = np.bincount(groups).astype(np.float64) ** -0.5
+    weights = np.bincount(groups).astype(np.float64) ** _DESIGN_EXPONENT
     designed = design(embedding, weights[groups], labels, seed)
     # In random order: any part of the labels is then like the others.
     return np.random.default_rng(seed).permutation(designed)

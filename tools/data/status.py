@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from llm_nas.domain import DATASETS, PROXIES
 from llm_nas.ports import Benchmark
 from llm_nas.tools.data.locate import named_directory, open_benchmark, user_cache
+from llm_nas.tools.data.own import own_proxies
 from llm_nas.tools.data.pack import PACK_PATH
 from llm_nas.tools.data.tables import missing_files
 from llm_nas.tools.data.upstream import NOT_IN_PUBLIC_FILES
@@ -27,6 +28,8 @@ class Status(TypedDict):
     digest: str
     places: list[Place]
     missing: list[str]
+    own: list[str]
+    """Proxies this project measured itself and keeps, with their recipe in words."""
 
 
 def data_status(data_dir: Path | None = None) -> Status:
@@ -41,6 +44,7 @@ def data_status(data_dir: Path | None = None) -> Status:
         digest=benchmark.digest,
         places=_places(data_dir),
         missing=_missing(benchmark),
+        own=_own(),
     )
 
 
@@ -55,6 +59,15 @@ def _places(data_dir: Path | None) -> list[Place]:
         first,
         Place(name="user cache", path=str(cache), lacks=missing_files(cache)),
         Place(name="embedded pack", path=str(PACK_PATH), lacks=pack),
+    ]
+
+
+def _own() -> list[str]:
+    found = [own.recipe for dataset in DATASETS if (own := own_proxies(dataset)) is not None]
+    return [
+        f"proxies of {r.dataset}: setting {r.settings.name}, {r.settings.batch_size} images of "
+        f"{r.batch}, seed {r.seed}, torch {r.torch}"
+        for r in found
     ]
 
 

@@ -69,8 +69,27 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     for place in report["places"]:
         lacks = ", ".join(place["lacks"]) or "nothing"
         out.print(f"{place['name']}: {place['path'] or 'not set'}; lacks {lacks}", soft_wrap=True)
+    for line in report["own"]:
+        out.print(f"own measurement: {line}", soft_wrap=True)
     for line in report["missing"]:
         out.print(f"missing: {line}", soft_wrap=True)
+
+
+@app.command("embed-proxies")
+def embed_proxies(
+    table: Annotated[Path, typer.Argument(help="A whole table written by `proxies table`.")],
+    path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a table of own proxies beside the pack, rounded, with its recipe."""
+    from llm_nas.tools.data.own import OWN_PATH, embed
+
+    target = path if path is not None else OWN_PATH
+    recipe = embed(table, target)
+    if as_json:
+        print_json({"file": str(target), "recipe": recipe.model_dump()})
+    else:
+        out.print(f"{recipe.dataset} in {target}", soft_wrap=True)
 
 
 @app.command("build-pack")

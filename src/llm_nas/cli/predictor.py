@@ -38,6 +38,9 @@ def validate(
     transfer: Annotated[
         bool, typer.Option(help="Borrow unpublished proxies from another data set.")
     ] = True,
+    own: Annotated[
+        bool, typer.Option("--own-proxies", help="Measured by this project before borrowed ones.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Print rank correlations with test accuracy on cells the predictor has not seen."""
@@ -49,7 +52,7 @@ def validate(
     from llm_nas.tools.space import nas_bench_201
 
     benchmark = open_benchmark(data_dir)
-    options = parse_options(features, model, labels_by, twins, transfer)
+    options = parse_options(features, model, labels_by, twins, transfer, own)
     trained = train_predictor(benchmark, dataset, labels, seed, options=options)
     latency_ms = benchmark.latency_ms(dataset, benchmark.devices()[0])
     truth = open_context(benchmark, dataset, latency_ms).test_accuracy_pct
@@ -73,7 +76,7 @@ def _table(result: "Validation", title: str) -> "Table":
         table.add_row(name, *shown, str(row["cells"]))
     missing = ", ".join(f"{k} ({n})" for k, n in result["proxies_missing"].items())
     lent = ", ".join(f"{k} ({donor})" for k, donor in result["proxies_from"].items())
-    borrowed = f"\nproxies borrowed (data set): {lent}" if lent else ""
+    borrowed = f"\nproxies from elsewhere: {lent}" if lent else ""
     table.caption = (
         f"{result['predictor']}\nproxies missing (cells): {missing or 'none'}{borrowed}"
     )

@@ -1,0 +1,92 @@
+"""Own measurements are kept whole and rounded, with their recipe, and fill what is unpublished."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from llm_nas.cli.data import app
+from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.errors import DataError
+from llm_nas.tools.data.own import OWN_NAME, embed, own_proxies, rounded
+from llm_nas.tools.data.pack import PackBenchmark
+from llm_nas.tools.data.status import data_status
+from llm_nas.tools.predictor import PredictorOptions, train_predictor
+from llm_nas.tools.predictor_features import build_features
+from llm_nas.tools.proxies.settings import FAST
+from llm_nas.tools.proxies.tabulate import Recipe
+from llm_nas.tools.space import nas_bench_201
+
+SPACE = nas_bench_201()
+CANONICAL = np.unique(SPACE.canonical_index())
+
+
+def _table(path: Path, cells: int, dataset: str = "cifar10", space: str = "") -> FloatArray:
+    """A table as `proxies table` writes it, of made-up values."""
+    recipe = Recipe(
+        space=space or SPACE.name, dataset=dataset, settings=FAST, seed=7, batch="x", torch="1"
+    )
+    values = np.full((SPACE.size, len(PROXIES)), np.nan)
+    rng = np.random.default_rng(0)
+    values[CANONICAL[:cells]] = np.exp(rng.normal(0.0, 15.0, (cells, len(PROXIES))))
+    np.savez(path, values=values, recipe=np.array(recipe.model_dump_json()))
+    return values
+
+
+def test_a_kept_table_comes_back_rounded_with_its_recipe(tmp_path: Path) -> None:
+    values, out = _table(tmp_path / "t.npz", len(CANONICAL)), tmp_path / "own.npz"
+    embed(tmp_path / "t.npz", out)
+    found = own_proxies("cifar10", out)
+    assert found is not None
+    np.testing.assert_allclose(found.values, values, rtol=2.0**-11)
+    assert (found.recipe.seed, found.recipe.settings) == (7, FAST)
+    assert own_proxies("cifar100", out) is None
+    assert own_proxies("cifar10", tmp_path / "none.npz") is None
+
+
+def test_data_sets_stand_side_by_side_and_new_tables_replace_old_ones(tmp_path: Path) -> None:
+    out = tmp_path / "own.npz"
+    for number, dataset in enumerate(("cifar10", "cifar100", "cifar10")):
+        _table(tmp_path / f"{number}.npz", len(CANONICAL), dataset)
+        embed(tmp_path / f"{number}.npz", out)
+    assert own_proxies("cifar10", out) is not None
+    assert own_proxies("cifar100", out) is not None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.npz", "1.npz", "2.npz", "own.npz"]
+
+
+@pytest.mark.parametrize(("cells", "space"), [(100, ""), (len(CANONICAL), "elsewhere")])
+def test_an_unfinished_or_foreign_table_is_refused(tmp_path: Path, cells: int, space: str) -> None:
+    _table(tmp_path / "t.npz", cells, space=space)
+    result = CliRunner().invoke(
+        app, ["embed-proxies", str(tmp_path / "t.npz"), "--out", str(tmp_path / "own.npz")]
+    )
+    assert isinstance(result.exception, DataError)
+    assert not (tmp_path / "own.npz").exists()
+
+
+def test_rounding_keeps_four_digits_and_missing_values() -> None:
+    values = np.array([1.0, -123456.0, 3.14159e-30, np.nan])
+    kept = rounded(values)
+    np.testing.assert_allclose(kept, values, rtol=2.0**-11)
+    assert np.isnan(kept[3])
+
+
+def test_own_measurements_fill_what_nobody_published_and_are_named() -> None:
+    own = own_proxies("cifar100")
+    assert own is not None
+    features = build_features(PackBenchmark(), "cifar100", SPACE, "proxies", own=True)
+    assert set(features.proxies_from.values()) == {OWN_NAME}
+    assert not {"flops", "params", "zen"} & set(features.proxies_from)
+    column = PROXIES.index("synflow")
+    twins = own.values[SPACE.canonical_index(), column]
+    np.testing.assert_array_equal(features.values[:, column], twins)
+    options = PredictorOptions(own=True)
+    trained = train_predictor(PackBenchmark(), "cifar100", 40, 0, options=options)
+    assert trained.description.endswith("40 labels; 10 proxies of our own measurement")
+
+
+def test_status_tells_how_they_were_made() -> None:
+    (line,) = data_status()["own"]
+    assert "cifar100: setting fast, 16 images" in line
+    assert "seed 0" in line
