@@ -51,7 +51,29 @@ class PageSignature(_Event):
     niche: str
     kind: str
     reason: str
-    measure: str = ""
+    source: str = ""
+
+
+class PageRemedy(_Event):
+    """What was done about it."""
+
+    generation: int
+    niche: str
+    kind: str
+    taken: str
+    source: str = ""
+
+
+class PageSource(Frozen):
+    """How the proposals of one source fared."""
+
+    source: str
+    proposals: int
+    novel: int
+    """Measured cells."""
+    rejected: int
+    gain: float | None
+    """Mean gain of its measured cells in their niche's normalised hypervolume."""
 
 
 class _Measured(_Event):
@@ -73,6 +95,7 @@ class _Judged(_Event):
     arch: str
     decision: str
     reason: str
+    source: str = ""
 
 
 class _Shown(_Event):
@@ -120,6 +143,8 @@ class PageRun(Frozen):
     partition: str
     predictor: str
     data_source: str
+    reference: str
+    """Where the true front comes from."""
     generations: int
     evaluations: int
     figures: dict[str, float]
@@ -128,6 +153,9 @@ class PageRun(Frozen):
     """In the order of measurement."""
     heuristics: tuple[PageHeuristic, ...]
     signatures: tuple[PageSignature, ...]
+    remedies: tuple[PageRemedy, ...]
+    sources: tuple[PageSource, ...]
+    """By name."""
     volumes: tuple[float, ...]
     """Claimed hypervolume after every generation, in the box of the run's own cells."""
     knee: str
@@ -200,6 +228,7 @@ def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
         partition=request.partition,
         predictor=report.predictor,
         data_source=report.data_source,
+        reference=report.reference,
         generations=request.generations,
         evaluations=report.evaluations,
         figures={name: float(getattr(report, name)) for name in names},
@@ -207,6 +236,8 @@ def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
         cells=tuple(cells),
         heuristics=_heuristics(events, blocks.values()),
         signatures=tuple(_signatures(events)),
+        remedies=tuple(_remedies(events)),
+        sources=tuple(_sources(events, cells)),
         volumes=volume_by_generation(measured),
         knee=knee(report.front).arch,
         steps=steps(report.front),
@@ -229,6 +260,30 @@ def _signatures(events: Iterable[TraceEvent]) -> Iterable[PageSignature]:
             niche = event.data.get("where", event.niche)
             place = {"generation": event.generation, "niche": niche}
             yield PageSignature.model_validate(place | event.data)
+
+
+def _remedies(events: Iterable[TraceEvent]) -> Iterable[PageRemedy]:
+    for event in events:
+        if event.event == "remedy":
+            place = {"generation": event.generation, "niche": event.niche}
+            yield PageRemedy.model_validate(event.data | place)
+
+
+def _sources(events: Iterable[TraceEvent], cells: Iterable[PageCell]) -> Iterable[PageSource]:
+    judged = [_Judged.model_validate(e.data) for e in events if e.event == "verdict"]
+    gains: dict[str, list[float]] = defaultdict(list)
+    for cell in cells:
+        gains[cell.source].append(cell.gain or 0.0)
+    for source in sorted({j.source for j in judged}):
+        decisions = [j.decision for j in judged if j.source == source]
+        own = gains[source]
+        yield PageSource(
+            source=source,
+            proposals=len(decisions),
+            novel=len(own),
+            rejected=decisions.count("rejected"),
+            gain=sum(own) / len(own) if own else None,
+        )
 
 
 def _cells(generation: int, niche: str, block: _Block, report: SearchReport) -> Iterable[PageCell]:

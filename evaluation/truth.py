@@ -69,7 +69,7 @@ def open_context(benchmark: Benchmark, dataset: str, latency_ms: FloatArray) -> 
     front = true_front(dataset, accuracy, latency_ms)
     entry = load_reference().find(context_digest(dataset, accuracy, latency_ms))
     if entry is None:
-        origin = f"{ON_THE_FLY} from {benchmark.source}"
+        origin = f"{ON_THE_FLY} from {benchmark.source}, not a {FROZEN}"
     else:
         _check(entry, front)
         origin = FROZEN

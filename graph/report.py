@@ -37,6 +37,7 @@ def write_report(context: SearchContext) -> SearchReport:
         run=context.run,
         request=context.request,
         data_source=context.benchmark.source,
+        reference=truth.origin,
         predictor=context.predictor,
         model=context.request.model,
         seed=context.request.seed,

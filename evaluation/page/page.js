@@ -236,11 +236,36 @@ function showConvergence() {
   });
 }
 
+const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(0)} %` : "–");
+// [3, 4, 5, 8] as "3–5, 8".
+function spans(numbers) {
+  const found = [];
+  for (const n of numbers) if (found.length && found.at(-1)[1] === n - 1) found.at(-1)[1] = n; else found.push([n, n]);
+  return found.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(", ");
+}
+function showSignatures() {
+  const groups = new Map();
+  for (const s of run.signatures) {
+    const key = JSON.stringify([s.niche, s.kind, s.source]);
+    groups.set(key, [...(groups.get(key) ?? []), s]);
+  }
+  // A standstill of the run is answered in one niche, everything else where it was seen.
+  const answers = (s) => run.remedies.filter((r) => r.kind === s.kind && r.source === s.source && (r.niche === s.niche || s.niche === "run"));
+  const items = [...groups.values()].map((list) => {
+    const last = list.at(-1), item = make("li"), when = list.map((s) => s.generation);
+    item.append(make("b", `${last.niche}, ${last.kind.replaceAll("_", " ")}`), `, generation ${spans(when)}${last.source ? `, by ${last.source}` : ""}: ${last.reason}`);
+    for (const r of answers(last)) item.append(make("p", `done in generation ${r.generation}, ${r.niche}: ${r.taken}`));
+    return item;
+  });
+  $("signatures").replaceChildren(...(items.length ? items : [make("li", "none in this run's trace")]));
+}
+
 function showRun() {
   cells = new Map(run.cells.map((c) => [c.arch, c]));
   chosen = null;
   $("title").textContent = `${run.dataset} on ${run.device}`;
-  $("about").textContent = `${run.run} · ${run.model}, seed ${run.seed}, partition ${run.partition}, ${run.evaluations} cells in ${run.generations} generations · ${run.data_source} · ${run.predictor}`;
+  $("about").textContent = `${run.run} · ${run.model}, seed ${run.seed}, partition ${run.partition}, ${run.evaluations} cells in ${run.generations} generations · ${run.data_source}`
+    + ` · true front: ${run.reference} · predictor: ${run.predictor}`;
   $("figures").replaceChildren(...Object.entries(run.figures).map(([name, value]) => {
     const box = make("div");
     box.append(make("b", fixed(value, name === "igd_plus" ? 4 : 3)), make("span", TITLES[name] ?? name));
@@ -251,9 +276,10 @@ function showRun() {
   const p = run.proposals, c = run.cost;
   table("cost", ["what", "how much"], [["cells measured", run.evaluations], ["seconds", fixed(c.seconds, 1)], ["model calls", c.calls],
     ["tokens in / out", `${c.tokens_in} / ${c.tokens_out}`], ["US$", c.usd === null ? "price unknown" : fixed(c.usd, 4)],
-    ["proposals", `${p.raw}: ${p.novel} novel, ${p.repaired} repaired, ${p.duplicate} duplicate, ${p.rejected} rejected`]], [1]);
-  $("signatures").replaceChildren(...(run.signatures.length ? run.signatures.map((s) => make("li", `generation ${s.generation}, ${s.niche}, ${s.kind}: ${s.reason}` + (s.measure ? ` → ${s.measure}` : "")))
-    : [make("li", "none in this run's trace")]));
+    ["proposals", `${p.raw}: ${p.novel} novel (${share(p.novel, p.raw)}), ${p.repaired} repaired (${share(p.repaired, p.raw)}), ${p.duplicate} duplicate (${share(p.duplicate, p.raw)}), ${p.rejected} rejected (${share(p.rejected, p.raw)})`]], [1]);
+  table("sources", ["source", "proposals", "novel", "rejected", "mean gain"], run.sources.map((s) => [s.source, s.proposals, share(s.novel, s.proposals),
+    share(s.rejected, s.proposals), fixed(s.gain, 4)]), [1, 2, 3, 4]);
+  showSignatures();
   table("heuristics", ["heuristic", "status", "n", "shown", "withheld", "lift"], run.heuristics.map((h) => [h.statement, h.status, h.n, h.shown, h.withheld,
     h.lift === null ? "–" : (h.lift >= 0 ? "+" : "") + fixed(h.lift, 4)]), [2, 3, 4, 5]);
   showFront(); showChoice(); showCoverage(); showConvergence();

@@ -171,6 +171,8 @@ class SearchReport(Frozen):
     run: str
     request: SearchRequest
     data_source: str
+    reference: str
+    """Where the true front comes from: the frozen reference, or computed on the fly and why."""
     predictor: str
     """Features, model and label scheme of the accuracy predictor."""
     model: str

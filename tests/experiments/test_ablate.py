@@ -10,8 +10,9 @@ from llm_nas.experiments.ablate import DIVIDED_OPERATORS, ablation_methods, devi
 from llm_nas.experiments.methods import METHODS, make_method
 from llm_nas.experiments.setting import ContextName, Setting, open_setting
 from llm_nas.experiments.summary import ContextSummary
-from llm_nas.experiments.system import DONOR_SEEDS, donors
+from llm_nas.experiments.system import DONOR_SEEDS, donors, filled_store
 from llm_nas.experiments.variants import VARIANTS, OpenDoor
+from llm_nas.knowledge.store import HeuristicStore
 
 CONTEXT = ContextName(dataset="cifar10", device="edgetpu")
 BUDGET = 18
@@ -117,3 +118,13 @@ def test_one_row_a_system_and_one_column_a_device() -> None:
     ]
     table = device_table(contexts, ("offline", "no-advisor"))
     assert (table.row_count, len(table.columns)) == (2, 3)
+
+
+def test_a_memory_is_filled_once_for_its_neighbours(setting: Setting) -> None:
+    request = SearchRequest(
+        dataset="cifar100", device="edgetpu", budget=36, generations=2, labels=60
+    )
+    filled_store.cache_clear()
+    assert filled_store((request,)) is filled_store((request.model_copy(),))
+    with HeuristicStore.open(Path(filled_store((request,)).name), readonly=True) as store:
+        assert store.list()

@@ -4,13 +4,22 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.evaluation.page_data import PageRun, page_run
+from llm_nas.evaluation.page_data import (
+    PageHeuristic,
+    PageRemedy,
+    PageRun,
+    PageSignature,
+    PageSource,
+    page_run,
+)
 from llm_nas.evaluation.page_render import embedded_json, render_page
 from llm_nas.experiments.page import write_page
 from llm_nas.graph.search import search
@@ -90,9 +99,23 @@ def hostile(page: PageRun) -> PageRun:
         update={"rationale": NASTY, "arch": NASTY, "operator": NASTY, "parents": (NASTY,)}
     )
     niche = page.niches[0].model_copy(update={"rule": NASTY, "id": NASTY})
+    heuristic = PageHeuristic(id=NASTY, statement=NASTY, status=NASTY)
+    signature = PageSignature(generation=1, niche=NASTY, kind=NASTY, reason=NASTY, source=NASTY)
+    remedy = PageRemedy(generation=2, niche=NASTY, kind=NASTY, taken=NASTY, source=NASTY)
+    source = PageSource(source=NASTY, proposals=3, novel=1, rejected=2, gain=0.1)
     texts = {"run": NASTY, "dataset": NASTY, "model": NASTY, "knee": NASTY, "predictor": NASTY}
     return page.model_copy(
-        update=texts | {"cells": (cell, *page.cells[1:]), "niches": (niche, *page.niches[1:])}
+        update=texts
+        | {
+            "device": NASTY,
+            "cells": (cell, *page.cells[1:]),
+            "niches": (niche, *page.niches[1:]),
+            "heuristics": (heuristic, *page.heuristics),
+            "signatures": (signature,),
+            "remedies": (remedy,),
+            "sources": (source,),
+            "versions": {NASTY: NASTY},
+        }
     )
 
 
@@ -125,36 +148,106 @@ def test_what_is_no_finished_run_is_refused(run_dir: Path, tmp_path: Path) -> No
         write_page([half], tmp_path / "x.html")
 
 
-def in_browser(html: Path, tmp_path: Path) -> str:
-    """The page's document after its script ran."""
+HARNESS = """<!doctype html><pre id="found"></pre>
+<iframe src="page.html" style="width: WIDTHpx; height: 2000px; border: 0"></iframe>
+<script>
+document.querySelector("iframe").addEventListener("load", (event) => {
+  const doc = event.target.contentDocument, found = {}, $ = (id) => doc.getElementById(id);
+  const send = (node, name) => node.dispatchEvent(new event.target.contentWindow.Event(name));
+  SCRIPT
+  document.getElementById("found").textContent = JSON.stringify(found);
+});
+</script>"""
+
+
+def in_browser(page: str, script: str, folder: Path, width: int = 1200) -> dict[str, Any]:
+    """What a script finds on the page: `doc` is its document, `found` goes into the answer."""
     assert CHROMIUM is not None
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    harness = folder / "harness.html"
+    harness.write_text(HARNESS.replace("WIDTH", str(width)).replace("SCRIPT", script))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     done = subprocess.run(
         [
             CHROMIUM,
-            *arguments,
-            f"--user-data-dir={tmp_path / 'profile'}",
+            *flags,
+            "--allow-file-access-from-files",
+            f"--user-data-dir={folder / 'profile'}",
             "--virtual-time-budget=2000",
             "--dump-dom",
-            html.as_uri(),
+            harness.as_uri(),
         ],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return done.stdout
+    match = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match is not None
+    assert match[1], "the script did not reach its end"
+    found: dict[str, Any] = json.loads(unescape(match[1]))
+    return found
+
+
+USE = """
+  found.ready = doc.documentElement.dataset.ready;
+  found.points = doc.querySelectorAll(".point").length;
+  const when = $("when").textContent;
+  $("generation").value = 0; send($("generation"), "input");
+  found.first = doc.querySelectorAll(".point").length;
+  found.scrubbed = when !== $("when").textContent;
+  send(doc.querySelector(".point"), "click");
+  found.cell = $("cell").textContent;
+  found.edges = $("drawing").querySelectorAll("path").length;
+  $("limit").value = 0; send($("limit"), "input");
+  found.fastest = $("within").textContent;
+  found.steps = $("steps").rows.length - 1;
+  found.knee = $("knee").textContent;
+  found.signatures = $("signatures").textContent;
+  found.sources = $("sources").textContent;
+  $("run").value = 1; send($("run"), "change");
+  found.second = $("title").textContent;
+  found.title = doc.title;
+"""
+NARROW = """
+  found.overflow = doc.documentElement.scrollWidth - doc.documentElement.clientWidth;
+"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_a_browser_draws_a_run_and_runs_none_of_its_text(page: PageRun, tmp_path: Path) -> None:
-    html = tmp_path / "page.html"
-    html.write_text(render_page([page, hostile(page)]), encoding="utf-8")
-    document = in_browser(html, tmp_path)
-    assert 'data-ready="yes"' in document
-    assert document.count('class="point') >= 10
-    assert "<title>broken" not in document
-    html.write_text(render_page([hostile(page)]), encoding="utf-8")
-    document = in_browser(html, tmp_path)
-    assert 'data-ready="yes"' in document
-    assert "<title>broken" not in document
+def test_a_page_can_be_used(page: PageRun, tmp_path: Path) -> None:
+    crowd = PageSignature(generation=1, niche="S2", kind="clustering", reason="12 cells")
+    remedy = PageRemedy(generation=2, niche="S2", kind="clustering", taken="aimed at 2-3 ms")
+    again = crowd.model_copy(update={"generation": 2, "reason": "14 cells"})
+    shown = page.model_copy(update={"signatures": (crowd, again), "remedies": (remedy,)})
+    other = page.model_copy(update={"dataset": "cifar100"})
+    found = in_browser(render_page([shown, other]), USE, tmp_path)
+    assert found["ready"] == "yes"
+    assert found["points"] > found["first"] > 0
+    assert found["scrubbed"]
+    assert "generation 0" in found["cell"]
+    assert found["edges"] == 6
+    fastest = min(c.latency_ms for c in page.cells if c.test_accuracy_pct is not None)
+    assert found["fastest"].endswith(f"in {fastest:.4g} ms")
+    assert found["steps"] == len(page.steps)
+    assert page.knee in found["knee"]
+    assert found["signatures"] == (
+        "S2, clustering, generation 1\u20132: 14 cellsdone in generation 2, S2: aimed at 2-3 ms"
+    )
+    assert "offline18100 %0 %" in found["sources"]
+    assert found["second"] == "cifar100 on fpga"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_a_phone_shows_the_page_without_sideways_scrolling(page: PageRun, tmp_path: Path) -> None:
+    found = in_browser(render_page([page, page]), NARROW, tmp_path, width=375)
+    assert found["overflow"] == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_a_browser_runs_none_of_a_runs_text(page: PageRun, tmp_path: Path) -> None:
+    found = in_browser(render_page([hostile(page), page]), USE, tmp_path)
+    assert found["ready"] == "yes"
+    assert found["title"] != "broken"
+    assert NASTY in found["signatures"]
+    assert NASTY in found["sources"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llm_nas.domain import DEVICES
 from llm_nas.errors import DataError, RequestError
 from llm_nas.tools.data.pack import PackBenchmark
-from llm_nas.tools.latency import LatencyTable, open_latency, read_csv
+from llm_nas.tools.latency import LARGEST_FILE, LatencyTable, open_latency, read_csv
 from llm_nas.tools.space import nas_bench_201
 
 SPACE = nas_bench_201()
@@ -47,16 +47,19 @@ def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"arch,ms\n{FIRST},1\n", "lacks column latency_ms"),
+        (f"arch,ms\n{FIRST},1\n", "lacks column latency_ms; needs arch and one of latency_ms, "),
+        (f"arch,latency_ms,latency_us\n{FIRST},1,1\n", "latency_ms and latency_us; leave one"),
         (f"latency_ms\n{FIRST}\n", "lacks column arch"),
-        ("", "lacks column arch, latency_ms"),
+        ("", "lacks column arch and latency_ms"),
         ("arch,latency_ms\n", "no rows"),
-        (f"arch,latency_ms\n{FIRST},nan\n", "line 2: latency_ms is nan"),
+        (f"arch,latency_ms\n{FIRST},nan\n", "no rows with a latency"),
         (f"arch,latency_ms\n{FIRST},inf\n", "line 2: latency_ms is inf"),
         (f"arch,latency_ms\n{FIRST},1\n{SECOND},-1\n", "line 3: latency_ms is -1"),
         (f"arch,latency_ms\n{FIRST},0\n", "line 2: latency_ms is 0"),
         (f"arch,latency_ms\n{FIRST},fast\n", "line 2: latency_ms 'fast' is not a number"),
-        (f"arch,latency_ms\n{FIRST}\n", "line 2: latency_ms '' is not a number"),
+        (f"arch,latency_ms\n{FIRST}\n", "line 2: 1 columns, the header has 2"),
+        (f"arch,latency_ms\n{FIRST},1,2\n", "line 2: 3 columns, the header has 2"),
+        (f"arch;latency_ms\n{FIRST};1,5\n", r"'1,5' is not a number \(use a decimal point\)"),
         ("arch,latency_ms\nresnet,1\n", "line 2: arch"),
         (f"arch,latency_ms\n{FIRST},1\n{FIRST},2\n", "line 3: the cell of line 2 again"),
     ],
@@ -66,6 +69,34 @@ def test_a_bad_csv_names_the_line(tmp_path: Path, text: str, message: str) -> No
         _open(tmp_path, text)
     assert "mine.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"arch,latency_ms\n{FIRST},1.5\n{SECOND},\n",
+        f"arch,latency_ms\n\n{FIRST},1.5\n{SECOND},NA\n",
+        f"arch,latency_us\n{FIRST},1500\n",
+        f"arch,latency_s\r\n{FIRST},0.0015\r\n",
+        f"\ufeffArch;Latency_ms;board\n{FIRST};1.5;3\n",
+        f"latency_ms\tarch\n1.5\t {FIRST} \n",
+        f'"arch","latency_ms"\n"{FIRST}","1.5"\n',
+    ],
+    ids=["empty", "NA", "us", "s", "spreadsheet", "tabs", "quoted"],
+)
+def test_tables_as_people_have_them(tmp_path: Path, text: str) -> None:
+    table = _open(tmp_path, text)
+    assert table.values_ms[0] == pytest.approx(1.5)
+    assert table.missing == SPACE.size - 1
+
+
+def test_a_file_that_cannot_be_a_table_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    with pytest.raises(DataError, match="larger than 64 MB"):
+        read_csv(tmp_path / "huge.csv", SPACE)
+    with pytest.raises(DataError, match="no such file"):
+        read_csv(Path("/dev/zero"), SPACE)
 
 
 def test_files_that_are_no_csv(tmp_path: Path) -> None:

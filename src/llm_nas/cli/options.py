@@ -83,6 +83,7 @@ def run_plan(
     from llm_nas.cli.output import out as stdout
     from llm_nas.cli.output import print_json
     from llm_nas.experiments.results import finish, run_with_progress
+    from llm_nas.experiments.setting import unfrozen
     from llm_nas.experiments.summary import summary_table, time_line
 
     records = run_with_progress(plan, out, jobs, engine)
@@ -94,6 +95,8 @@ def run_plan(
     wide = Console(width=max(WIDTH, stdout.width))
     title = f"{plan.budget} evaluations, {len(plan.seeds)} seeds"
     wide.print(summary_table(summaries, title))
+    for line in unfrozen(plan.contexts, plan.data_dir):
+        wide.print(line, highlight=False, markup=False)
     more(wide, rows)
     stdout.print(time_line(rows), highlight=False, soft_wrap=True)
     stdout.print(f"rows, summary and plots: {out}", highlight=False, soft_wrap=True)

@@ -172,7 +172,8 @@ def _summary(report: "SearchReport") -> list[str]:
         f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
         f"{c.seconds:.1f} s",
         *_sources(report),
-        f"data: {report.data_source}; predictor: {report.predictor}; "
+        f"data: {report.data_source}; true front: {report.reference}",
+        f"predictor: {report.predictor}",
         f"{report.latency_missing} cells without a latency on this device are skipped",
         f"run {report.out}",
     ]

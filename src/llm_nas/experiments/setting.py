@@ -3,6 +3,7 @@
 Benchmarks, predictors and contexts are opened once per process and shared by all methods.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from llm_nas.domain import DATASETS, FloatArray, Frozen
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.score import ceiling
-from llm_nas.evaluation.truth import TruthContext, open_context
+from llm_nas.evaluation.truth import FROZEN, TruthContext, open_context
 from llm_nas.ports import Benchmark, Partition
 from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.latency import open_latency
@@ -99,6 +100,14 @@ def truth_context(data_dir: Path | None, dataset: str, device: str) -> TruthCont
     benchmark = benchmark_in(data_dir)
     latency = open_latency(benchmark, dataset, device).values_ms
     return open_context(benchmark, dataset, latency)
+
+
+def unfrozen(contexts: Iterable[ContextName], data_dir: Path | None) -> Iterator[str]:
+    """One line a context whose true front is no frozen reference, saying where it is from."""
+    for name in contexts:
+        origin = truth_context(data_dir, name.dataset, name.device).origin
+        if origin != FROZEN:
+            yield f"{name.label}: true front {origin}"
 
 
 def partition_of(

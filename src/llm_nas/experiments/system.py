@@ -1,13 +1,15 @@
 """Run the system itself inside a comparison: shared predictor, own folder, no trace left."""
 
+import shutil
 import tempfile
 from contextlib import closing
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from llm_nas.agents.chat_options import OFFLINE
 from llm_nas.domain import DATASETS, DEVICES, SearchRequest
-from llm_nas.experiments.setting import Setting, predictions
+from llm_nas.experiments.setting import Setting, benchmark_in, predictions
 from llm_nas.experiments.variants import Change, Memory, Variant
 from llm_nas.graph import rundir
 from llm_nas.graph.build import build_graph
@@ -41,11 +43,25 @@ def run_system(
             data_dir=setting.data_dir,
         )
         if variant.memory is not None:
-            for donor in donors(request, variant.memory):
-                predicted = predictions(donor.data_dir, donor.dataset, donor.labels, donor.seed)
-                drive(donor, Inputs(benchmark=setting.benchmark, predicted_pct=predicted))
+            nowhere: dict[str, object] = {"store": None, "out": None}
+            found = donors(request, variant.memory)
+            memory = filled_store(tuple(d.model_copy(update=nowhere) for d in found))
+            shutil.copytree(memory.name, store)
         inputs = Inputs(benchmark=setting.benchmark, predicted_pct=setting.predicted_pct)
         return drive(request, inputs, variant.change, report=False)
+
+
+@lru_cache(maxsize=2)
+def filled_store(requests: tuple[SearchRequest, ...]) -> "tempfile.TemporaryDirectory[str]":
+    """A store that these runs filled, made once for neighbouring runs that need the same."""
+    filled = tempfile.TemporaryDirectory(prefix="llm-nas-memory-")
+    for request in requests:
+        predicted = predictions(request.data_dir, request.dataset, request.labels, request.seed)
+        inputs = Inputs(benchmark=benchmark_in(request.data_dir), predicted_pct=predicted)
+        with tempfile.TemporaryDirectory(prefix="llm-nas-donor-") as run:
+            places = {"store": Path(filled.name), "out": Path(run) / "run"}
+            drive(request.model_copy(update=places), inputs)
+    return filled
 
 
 def donors(request: SearchRequest, memory: Memory) -> list[SearchRequest]:
