@@ -1,6 +1,9 @@
 """Tasks run once each, wherever they run."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +34,25 @@ def test_no_jobs_are_refused() -> None:
 def test_a_missing_ray_is_named() -> None:
     with pytest.raises(RequestError, match="pip install ray"):
         run_tasks(abs, [1], jobs=1, engine="ray")
+
+
+_PARENT = """
+import os, time
+from llm_nas.experiments.engine import run_tasks
+if __name__ == "__main__":
+    results = run_tasks(time.sleep, [0.0, 0.0, 600.0, 600.0], jobs=2)
+    next(results), next(results)
+    print("working", flush=True)
+    next(results)
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"working\n"
+        parent.kill()
+        # Workers hold the other end of this pipe: it closes when the last of them is gone.
+        assert parent.stdout.read() == b""

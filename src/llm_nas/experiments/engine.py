@@ -1,12 +1,14 @@
 """Run many independent tasks: in this process, in a pool of processes, or on Ray."""
 
 import os
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from llm_nas.errors import RequestError
@@ -44,7 +46,11 @@ def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
     # Forked children would inherit XGBoost's thread pool in a broken state.
-    with _one_thread_each(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool,
+    ):
         waiting = list(reversed(tasks))
         running: set[Future[Result]] = set()
         try:
@@ -57,6 +63,21 @@ def _in_processes(
                     yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent does, even if that was killed.
+
+    Workers hold each other's pipes open, so none of them would notice otherwise.
+    """
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
 
 
 @contextmanager
