@@ -138,7 +138,7 @@ def test_moves_on_strings_agree_with_moves_on_indices() -> None:
 
 def test_features_tell_shortcuts_and_weights_of_hand_made_cells() -> None:
     def last_four(arch: str) -> list[float]:
-        return structure_features(SPACE)[index(arch), -4:].tolist()
+        return [float(value) for value in structure_features(SPACE)[index(arch), -4:]]
 
     residual = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
     assert last_four(residual) == pytest.approx([0.0, 1.0, 1.0, np.log(20.0)])
