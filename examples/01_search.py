@@ -25,5 +25,5 @@ with tempfile.TemporaryDirectory() as folder:
         fastest = min(accurate, key=lambda p: p.latency_ms)
         print(f"{fastest.latency_ms:.2f} ms, {fastest.test_accuracy_pct:.2f} %: {fastest.arch}")
     with HeuristicStore.open(Path(folder) / "store") as store:
-        for heuristic in store.ask("lower latency on pixel3", device="pixel3", k=3):
-            print(heuristic.status, heuristic.claim.statement)
+        for found in store.ask("lower latency on pixel3, lose less than 1 % accuracy").findings:
+            print(found.advice, found.heuristic.status, found.heuristic.claim.statement)

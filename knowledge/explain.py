@@ -6,6 +6,7 @@ import sqlite3
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Frozen
 from llm_nas.knowledge import projection
+from llm_nas.knowledge.cells import RunPlace
 from llm_nas.knowledge.world import World
 
 MOST_NEIGHBOURS = 8
@@ -82,16 +83,23 @@ def explain(db: sqlite3.Connection, world: World, arch: str) -> Explanation:
     )
 
 
+def seen_in(db: sqlite3.Connection, space: str, run: RunPlace) -> tuple[Seen, ...]:
+    """What a run measured in one context."""
+    where = "space = ? AND dataset = ? AND device = ? AND run = ? AND number IS NOT NULL"
+    return _rows(db, where, (space, run.dataset, run.device, run.run))
+
+
 def _seen(db: sqlite3.Connection, archs: list[str]) -> tuple[Seen, ...]:
+    return _rows(db, "arch IN (SELECT value FROM json_each(?))", (json.dumps(archs),))
+
+
+def _rows(db: sqlite3.Connection, where: str, values: tuple[str, ...]) -> tuple[Seen, ...]:
     columns = (
         "arch, run, generation, dataset, device, niche, accuracy_pct AS predicted_accuracy_pct, "
         "latency_ms"
     )
-    cursor = db.execute(
-        f"SELECT {columns} FROM cell WHERE arch IN (SELECT value FROM json_each(?)) "
-        "ORDER BY dataset, device, run, arch",
-        (json.dumps(archs),),
-    )
+    query = f"SELECT {columns} FROM cell WHERE {where} ORDER BY dataset, device, run, arch"
+    cursor = db.execute(query, values)
     names = [column[0] for column in cursor.description]
     return tuple(Seen.model_validate(dict(zip(names, row, strict=True))) for row in cursor)
 

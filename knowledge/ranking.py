@@ -5,13 +5,16 @@ rank = scope match x confidence x gain x novelty. The part that does not depend 
 index instead of every claim.
 """
 
+import heapq
+import itertools
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llm_nas.claims import Claim, Evidence, Heuristic, Status
+from llm_nas.claims import Claim, Evidence, Heuristic, Objective, Status
 from llm_nas.domain import DATASETS
+from llm_nas.knowledge.devices import Likeness
 
 TRUST: Mapping[Status, float] = {
     "trusted": 1.0,
@@ -51,7 +54,7 @@ class Asker:
     dataset: str | None
     device: str | None
     niche: str | None
-    similarity: Mapping[str, float]
+    similarity: Mapping[str, Likeness]
     """How alike another device (or dataset) is to the asker's, in [0, 1], by name."""
 
 
@@ -65,77 +68,127 @@ class Candidate:
     place: str
 
 
-def candidates(db: sqlite3.Connection, asker: Asker, limit: int = CANDIDATES) -> list[Candidate]:
-    """The best claims of every place that matters to the asker, best first, unbenched."""
+def candidates(
+    db: sqlite3.Connection,
+    asker: Asker,
+    limit: int = CANDIDATES,
+    objectives: Sequence[Objective] = (),
+    known: Sequence[tuple[str, str, str]] | None = None,
+) -> list[Candidate]:
+    """The best claims of every place that matters to the asker, best first.
+
+    Reads each scope's ranked list only as far as it is needed. `objectives` are those that
+    claims must be about, any when empty; `known` are the `scopes`, read again when None.
+    """
     best: dict[str, Candidate] = {}
-    for dataset, device, niche, match, words in _places(asker):
-        where, values = _where(dataset, device, niche)
-        rows = db.execute(
-            f"SELECT claim, score FROM claim_scope WHERE {where} AND score > 0 "
-            "ORDER BY score DESC, claim LIMIT ?",
-            (*values, limit),
-        )
-        for key, score in rows:
-            found = Candidate(key, score * match, match, words)
+    known = scopes(db) if known is None else known
+    for place in _places(asker):
+        ranked = [_ranked(db, scope, limit, objectives) for scope in known if place.takes(scope)]
+        merged = heapq.merge(*ranked, key=lambda row: (-row[1], row[0]))
+        for key, score in itertools.islice(merged, limit):
+            found = Candidate(key, score * place.match, place.match, place.words)
             if key not in best or found.score > best[key].score:
                 best[key] = found
     return sorted(best.values(), key=lambda c: (-c.score, c.id))
 
 
-def in_scope(db: sqlite3.Connection, keys: Sequence[str], asker: Asker) -> list[Candidate]:
-    """Those of some claims that concern the asker, retired ones included."""
-    best: dict[str, Candidate] = {}
-    chosen = json.dumps(list(keys))
-    for dataset, device, niche, match, words in _places(asker):
-        where, values = _where(dataset, device, niche)
-        rows = db.execute(
-            "SELECT claim, score FROM claim_scope WHERE claim IN "
-            f"(SELECT value FROM json_each(?)) AND {where}",
-            (chosen, *values),
-        )
-        for key, score in rows:
-            if key not in best or best[key].match < match:
-                best[key] = Candidate(key, score * match, match, words)
-    return list(best.values())
+def scopes(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Every (dataset, device, niche) that some claim names, in order; '' means everywhere.
 
-
-def _where(
-    dataset: str | None, device: str | None, niche: str | None
-) -> tuple[str, tuple[str, ...]]:
-    named = [
-        (n, v)
-        for n, v in zip(("dataset", "device", "niche"), (dataset, device, niche), strict=True)
-        if v is not None
-    ]
-    return " AND ".join(f"{n} = ?" for n, _ in named) or "1", tuple(v for _, v in named)
-
-
-def _places(
-    asker: Asker,
-) -> list[tuple[str | None, str | None, str | None, float, str]]:
-    """Scopes to look in: (dataset, device, niche, match, words); None matches any value."""
-    found: list[tuple[str | None, str | None, str | None, float, str]] = []
-    for dataset, dataset_match in _near(asker.dataset, asker.similarity):
-        for device, device_match in _near(asker.device, asker.similarity):
-            for niche, niche_match in _near(asker.niche, {}):
-                words = ", ".join(
-                    w or "everywhere" for w in (dataset, device, niche) if w is not None
-                )
-                match = dataset_match * device_match * niche_match
-                found.append((dataset, device, niche, match, words or "anywhere"))
+    Jumps through the index from one to the next, so it costs a look-up per scope.
+    """
+    query = (
+        "SELECT dataset, device, niche FROM claim_scope "
+        "WHERE (dataset, device, niche) > (?, ?, ?) ORDER BY dataset, device, niche LIMIT 1"
+    )
+    everywhere = "SELECT 1 FROM claim_scope WHERE dataset = '' AND device = '' AND niche = ''"
+    found = [("", "", "")] if db.execute(everywhere + " LIMIT 1").fetchone() else []
+    row = db.execute(query, ("", "", "")).fetchone()
+    while row is not None:
+        found.append(row)
+        row = db.execute(query, row).fetchone()
     return found
 
 
-def _near(name: str | None, similarity: Mapping[str, float]) -> list[tuple[str | None, float]]:
-    """Values of one scope column that concern an asker, with how well they match."""
+def _ranked(
+    db: sqlite3.Connection,
+    scope: tuple[str, str, str],
+    limit: int,
+    objectives: Sequence[Objective],
+) -> Iterator[tuple[str, float]]:
+    """Claims of one scope, best first, with their scores."""
+    about = f"AND c.objective IN ({', '.join('?' * len(objectives))}) " if objectives else ""
+    join = "CROSS JOIN claim c ON c.id = s.claim " if objectives else ""
+    return db.execute(
+        f"SELECT s.claim, s.score FROM claim_scope s {join}WHERE s.dataset = ? AND s.device = ? "
+        f"AND s.niche = ? AND s.score > 0 {about}ORDER BY s.score DESC, s.claim LIMIT ?",
+        (*scope, *objectives, limit),
+    )
+
+
+def in_scope(db: sqlite3.Connection, keys: Sequence[str], asker: Asker) -> list[Candidate]:
+    """Those of some claims that concern the asker, retired ones included."""
+    best: dict[str, Candidate] = {}
+    places = _places(asker)
+    rows = db.execute(
+        "SELECT claim, score, dataset, device, niche FROM claim_scope WHERE claim IN "
+        "(SELECT value FROM json_each(?))",
+        (json.dumps(list(keys)),),
+    )
+    for key, score, *scope in rows:
+        for place in places:
+            fits = place.takes((scope[0], scope[1], scope[2]))
+            if fits and (key not in best or best[key].match < place.match):
+                best[key] = Candidate(key, score * place.match, place.match, place.words)
+    return list(best.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Scopes to look in: None takes any value."""
+
+    dataset: str | None
+    device: str | None
+    niche: str | None
+    match: float
+    words: str
+
+    def takes(self, scope: tuple[str, str, str]) -> bool:
+        """Whether claims of this very scope are meant."""
+        wanted = (self.dataset, self.device, self.niche)
+        return all(w is None or w == s for w, s in zip(wanted, scope, strict=True))
+
+
+def _places(asker: Asker) -> list[_Place]:
+    found: list[_Place] = []
+    for dataset, of_dataset, like_dataset in _near(asker.dataset, asker.similarity):
+        for device, of_device, like_device in _near(asker.device, asker.similarity):
+            for niche, of_niche, _ in _near(asker.niche, {}):
+                named = [w or "everywhere" for w in (dataset, device, niche) if w is not None]
+                words = ", ".join(named) or "anywhere"
+                likes = "".join(f", {like}" for like in (like_dataset, like_device) if like)
+                match = of_dataset * of_device * of_niche
+                found.append(_Place(dataset, device, niche, match, words + likes))
+    return found
+
+
+def _near(
+    name: str | None, similarity: Mapping[str, Likeness]
+) -> list[tuple[str | None, float, str]]:
+    """Values of one scope column that concern an asker, how well they match, and why."""
     if name is None:
-        return [(None, 1.0)]
+        return [(None, 1.0, "")]
     others = [
-        (other, value)
-        for other, value in similarity.items()
-        if other != name and value > 0 and (other in DATASETS) == (name in DATASETS)
+        (other, like.value, _alike(name, other, like))
+        for other, like in similarity.items()
+        if other != name and like.value > 0 and (other in DATASETS) == (name in DATASETS)
     ]
-    return [(name, 1.0), ("", EVERYWHERE), *others]
+    return [(name, 1.0, ""), ("", EVERYWHERE, ""), *others]
+
+
+def _alike(name: str, other: str, like: Likeness) -> str:
+    cells = f" on {like.cells} probe cells" if like.cells else ""
+    return f"{other} is {like.value:.2f} like {name}{cells}"
 
 
 def choose(

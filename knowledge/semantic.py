@@ -2,13 +2,23 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from llm_nas.knowledge import embedding
-from llm_nas.knowledge.projection import rows_of
+from llm_nas.knowledge.projection import bodies_of
 from llm_nas.knowledge.ranking import Asker, Candidate, in_scope
 
 FLOOR = 0.05
 """Rank of a claim without any evidence: a perfect match in words still counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the index found, and what people should know about it."""
+
+    near: Sequence[tuple[str, float]] = ()
+    """`(id, cosine similarity)`, best first."""
+    notes: tuple[str, ...] = ()
 
 
 def blend(
@@ -27,13 +37,13 @@ def blend(
         near: `(id, similarity)` from the index, whatever their scope.
         asker: decides which of `near` are in scope.
     """
-    found = {c.id: c for c in in_scope(db, [key for key, _ in near], asker)}
-    found |= {c.id: c for c in ranked}
-    rows = rows_of(db, list(found))
-    closeness = embedding.embed([text]) @ embedding.embed([r.claim.statement for r in rows]).T
+    like = dict(near)
+    found = {c.id: c for c in in_scope(db, list(like), asker)} | {c.id: c for c in ranked}
+    unknown = [key for key in found if key not in like]
+    bodies = bodies_of(db, unknown)
+    told = embedding.embed([bodies[key].statement for key in unknown])
+    like |= zip(unknown, (told @ embedding.embed([text])[0]).tolist(), strict=True)
     blended = [
-        Candidate(c.id, (FLOOR + c.score) * max(float(like), 0.0) ** 2, c.match, c.place)
-        for row, like in zip(rows, closeness[0], strict=True)
-        for c in (found[row.id],)
+        replace(c, score=(FLOOR + c.score) * max(like[c.id], 0.0) ** 2) for c in found.values()
     ]
     return sorted(blended, key=lambda c: (-c.score, c.id))

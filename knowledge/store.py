@@ -15,17 +15,25 @@ from typing import Self
 from llm_nas.claims import Claim, Heuristic, Status
 from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.knowledge import cells, playbook, prior, projection
+from llm_nas.knowledge import asking, cells, near, playbook, prior, projection
+from llm_nas.knowledge.answer import Answer, Twin
+from llm_nas.knowledge.asking import Library
+from llm_nas.knowledge.chroma import server_url
+from llm_nas.knowledge.devices import Likeness
 from llm_nas.knowledge.eventlog import Event, EventLog
 from llm_nas.knowledge.explain import Explanation, explain
+from llm_nas.knowledge.grammar import parse
 from llm_nas.knowledge.index import Entry, Index
 from llm_nas.knowledge.learning import LESSON, Learner, Taken, replay
+from llm_nas.knowledge.measured import Measured
 from llm_nas.knowledge.playbook import ImportReport, Refusal
+from llm_nas.knowledge.query import Query
 from llm_nas.knowledge.ranking import CANDIDATES, Asker, Candidate, candidates, choose
+from llm_nas.knowledge.semantic import Found, blend
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson, Partition, SearchSpace
 
-_MEANING = 200
+_MEANING = 64
 """Claims taken from the semantic index before scope and confidence rank them."""
 _ID_LENGTH = 16
 
@@ -52,13 +60,16 @@ class HeuristicStore:
     Safe to call from several threads and to open from several processes at once.
     """
 
-    def __init__(self, folder: Path, log: EventLog, world: World) -> None:
+    def __init__(
+        self, folder: Path, log: EventLog, world: World, chroma_url: str | None = None
+    ) -> None:
         """Use `HeuristicStore.open`."""
         self.folder = folder
         self._log = log
         self._world = world
         self._learner = Learner(log, world)
-        self._index = Index(folder)
+        self._index = Index(folder, chroma_url)
+        self._measured = Measured(log.db, world)
         self._lock = threading.RLock()
 
     @classmethod
@@ -69,19 +80,25 @@ class HeuristicStore:
         space: SearchSpace | None = None,
         partition: Partition | None = None,
         readonly: bool = False,
+        chroma_url: str | None = None,
     ) -> Self:
         """Open a store, creating it unless `readonly`.
 
+        `chroma_url` (else the environment's LLM_NAS_CHROMA_URL) names a Chroma server that holds
+        the index of meanings; without one it lies in the folder.
+
         Raises:
+            RequestError: `chroma_url` is no address.
             StoreError: the folder cannot be used; nothing has been written then.
         """
         folder = Path(path).expanduser()
+        url = server_url(chroma_url)
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"store {folder}: is a file, expected a folder")
         if not readonly and folder.is_dir() and not os.access(folder, os.W_OK):
             raise StoreError(f"store {folder}: cannot be written: the folder is read-only")
         log = EventLog(folder, readonly=readonly)
-        store = cls(folder, log, default_world(space, partition))
+        store = cls(folder, log, default_world(space, partition), url)
         try:
             store._check_tables()
         except BaseException:
@@ -145,7 +162,7 @@ class HeuristicStore:
         niche: str | None = None,
         k: int = 8,
         token_budget: int | None = None,
-        similarity: Mapping[str, float] | None = None,
+        similarity: Mapping[str, Likeness] | None = None,
     ) -> tuple[Heuristic, ...]:
         """The heuristics most worth showing, best first, each with its reason in `why`.
 
@@ -189,10 +206,8 @@ class HeuristicStore:
 
     def _by_meaning(self, text: str, ranked: list[Candidate], asker: Asker) -> list[Candidate]:
         """Candidates of rank and of meaning together, ordered by both."""
-        from llm_nas.knowledge.semantic import blend
-
-        near = self._index.search(text, _MEANING, self)
-        return blend(self._log.db, text, ranked, near, asker)
+        found = self._index.search(text, _MEANING, self)
+        return blend(self._log.db, text, ranked, found.near, asker)
 
     def contexts(self) -> tuple[str, ...]:
         """Every `dataset/device` whose cells the store holds."""
@@ -217,14 +232,32 @@ class HeuristicStore:
         """Number of the newest event (the index catches up to it)."""
         return self._log.last()
 
-    def entries(self, after: int) -> Iterator[Entry]:
-        """Claims that changed after an event, for the index."""
+    def entries(self, after: tuple[int, str]) -> Iterator[Entry]:
+        """Claims that changed after an entry, for the index."""
         rows = self._log.db.execute(
-            "SELECT id, body, status FROM claim WHERE seq > ? ORDER BY seq, id", (after,)
+            "SELECT seq, id, body, status FROM claim WHERE (seq, id) > (?, ?) ORDER BY seq, id",
+            after,
         )
-        for key, body, status in rows:
+        for seq, key, body, status in rows:
             claim = Claim.model_validate_json(body)
-            yield Entry(key, claim.statement, status, tuple(projection.places(claim.scope)))
+            places = tuple(projection.places(claim.scope))
+            yield Entry(seq, key, claim.statement, status, places)
+
+    def understand(
+        self,
+        text: str,
+        *,
+        dataset: str | None = None,
+        device: str | None = None,
+        niche: str | None = None,
+    ) -> Query:
+        """A question in words as goals, limits and places; those given here go first."""
+        if not text.strip():
+            raise RequestError("question is empty: ask for example 'lower latency on pixel3'")
+        with self._lock, self._log.guarded():
+            measured = self._measured.at(self._log.last())
+            names = asking.names(self._log.db, self._world, measured)
+        return parse(text, names, dataset=dataset, device=device, niche=niche)
 
     def ask(
         self,
@@ -234,11 +267,36 @@ class HeuristicStore:
         device: str | None = None,
         niche: str | None = None,
         k: int = 5,
-    ) -> tuple[Heuristic, ...]:
-        """Heuristics that answer a question in words, with evidence; no language model."""
-        if not text.strip():
-            raise RequestError("question is empty: ask for example 'lower latency on pixel3'")
-        return self.retrieve(text, dataset=dataset, device=device, niche=niche, k=k)
+        similarity: Mapping[str, Likeness] | None = None,
+    ) -> Answer:
+        """Answer a question in words with claims, their effects, examples and ids; no model.
+
+        Goals, limits and places are understood by a small grammar (`llm_nas.knowledge.grammar`);
+        other words are looked up by meaning. What was understood, and what not, is in the answer.
+
+        Args:
+            text: the question, like 'lower latency on pixel3, lose less than 0.5 % accuracy'.
+            dataset: goes before a dataset the question names; so do `device` and `niche`.
+            device: see `dataset`.
+            niche: see `dataset`.
+            k: how many findings at most.
+            similarity: see `retrieve`.
+        """
+        if k < 1:
+            raise RequestError(f"k {k}: expected at least 1")
+        query = self.understand(text, dataset=dataset, device=device, niche=niche)
+        asker = Asker(query.dataset, query.device, query.niche, similarity or {})
+        with self._lock, self._log.guarded():
+            measured = self._measured.at(self._log.last())
+            library = Library(self._world, measured, self._meaning)
+            return asking.answer(self._log.db, library, query, asker, k)
+
+    def _meaning(self, sentence: str) -> Found:
+        """Claims near in meaning; without an index, none, and one line that says so."""
+        try:
+            return self._index.search(sentence, _MEANING, self)
+        except StoreError as error:
+            return Found(notes=(f"not looked up by meaning: {error}",))
 
     def list(
         self,
@@ -265,6 +323,17 @@ class HeuristicStore:
         """One claim by id, or by the beginning of one; `RequestError` when there is none."""
         with self._lock, self._log.guarded():
             return projection.heuristics(self._log.db, [self._resolve(key)])[0]
+
+    def twins(self, key: str) -> tuple[Twin, ...]:
+        """Claims that say what a claim says of all or nearly all the same cells; equal ones first.
+
+        Near ones are looked for among those nearest in meaning.
+        """
+        with self._lock, self._log.guarded():
+            kept = projection.heuristics(self._log.db, [self._resolve(key)])[0]
+            near_by = self._meaning(kept.claim.statement).near
+            others = projection.heuristics(self._log.db, [other for other, _ in near_by])
+            return near.twins(self._world, kept, others, self._log.about(kept.id))
 
     def _resolve(self, key: str) -> str:
         """A full id from a full or abbreviated one."""
@@ -372,4 +441,9 @@ class HeuristicStore:
             with self._log.writing() as db:
                 projection.reset(db)
                 replay(self._log, self._learner)
+            return self._index.rebuild(self)
+
+    def rebuild_index(self) -> int:
+        """Make the index of meanings again from the tables, to the end; the number of claims."""
+        with self._lock:
             return self._index.rebuild(self)

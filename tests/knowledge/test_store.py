@@ -8,6 +8,7 @@ import pytest
 from llm_nas.claims import Claim, OpAt, OpCount
 from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError, StoreError
+from llm_nas.knowledge.devices import Likeness
 from llm_nas.knowledge.masks import SpaceTable
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Lesson
@@ -70,7 +71,7 @@ def test_retrieval_keeps_to_scope_and_says_why(
     found = store.retrieve(dataset="cifar10", device="edgegpu", niche="S2")
     assert {h.id for h in found} == {here.key, anywhere.key}
     assert all("scope" in h.why and "effect" in h.why for h in found)
-    near = store.retrieve(device="edgegpu", similarity={"fpga": 0.5})
+    near = store.retrieve(device="edgegpu", similarity={"fpga": Likeness(0.5)})
     assert {h.id for h in near} == {here.key, anywhere.key, elsewhere.key}
 
 
@@ -90,7 +91,7 @@ def test_ask_finds_by_meaning(
 ) -> None:
     pool = claim(OpAt(edge="1>4", op="avg_pool_3x3"), "accuracy", "lowers")
     store.learn(lesson(claim(), pool, claim(OpAt(edge="1>2", op="none"), direction="lowers")))
-    assert store.ask("does pooling harm accuracy?")[0].id == pool.key
+    assert store.ask("does pooling harm accuracy?").findings[0].heuristic.id == pool.key
 
 
 def test_a_damaged_index_is_rebuilt(
@@ -98,11 +99,11 @@ def test_a_damaged_index_is_rebuilt(
 ) -> None:
     with HeuristicStore.open(tmp_path) as store:
         store.learn(lesson(claim()))
-        store.ask("latency")
+        store.ask("pooling")
     for file in tmp_path.glob("chroma-*/*.sqlite3"):
         file.write_bytes(b"not a database" * 400)
     with HeuristicStore.open(tmp_path) as store:
-        assert store.ask("latency")[0].id == claim().key
+        assert store.ask("pooling").findings[0].heuristic.id == claim().key
 
 
 def test_merging_adds_cells_once(tmp_path: Path, claim: ClaimMaker, lesson: LessonMaker) -> None:

@@ -73,8 +73,14 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Find the claims that answer a question, with their evidence."""
+    from llm_nas.knowledge.answer_text import answer_text
+
     with _store(store) as opened:
-        _print(opened.ask(text, dataset=dataset, device=device, niche=niche, k=k), as_json)
+        answer = opened.ask(text, dataset=dataset, device=device, niche=niche, k=k)
+    if as_json:
+        print_json(answer)
+    else:
+        out.print(answer_text(answer), soft_wrap=True)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from llm_nas.domain import FloatArray, Proposal, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.rundir import STORE
+from llm_nas.knowledge.devices import Likeness
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Lesson, SearchSpace
 from llm_nas.tools.advisor import NoAdvisor
@@ -38,7 +39,7 @@ class SilentStore(HeuristicStore):
         niche: str | None = None,
         k: int = 8,
         token_budget: int | None = None,
-        similarity: Mapping[str, float] | None = None,
+        similarity: Mapping[str, Likeness] | None = None,
     ) -> tuple[Heuristic, ...]:
         """Recall nothing."""
         del text, dataset, device, niche, k, token_budget, similarity
