@@ -15,7 +15,7 @@ from string import Template
 
 from llm_nas.agents.chat import Message
 
-PROMPTS = ("designer", "analyst", "repair", "memory", "bias")
+PROMPTS = ("designer", "analyst", "repair", "memory", "bias", "answer")
 TOKEN_LIMITS = {"designer": 2600, "analyst": 2600}
 """Most tokens, as estimated, of a filled prompt (system and user part together)."""
 _BYTES_PER_TOKEN = 2.4

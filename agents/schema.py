@@ -157,6 +157,14 @@ def scores_schema(labels: Sequence[str]) -> dict[str, Any]:
     return _closed(dict.fromkeys(labels, score))
 
 
+def summary_schema(ids: Sequence[str], most: int, longest: int) -> dict[str, Any]:
+    """Schema of up to `most` sentences, each citing some of these ids."""
+    text = {"type": "string", "maxLength": longest}
+    cited = {"type": "array", "items": _one_of(list(ids)), "minItems": 1, "maxItems": len(ids)}
+    sentence = _closed({"text": text, "claims": cited})
+    return _closed({"sentences": {"type": "array", "items": sentence, "maxItems": most}})
+
+
 def _atoms(lexicon: Lexicon) -> list[dict[str, Any]]:
     op, relation = _one_of(lexicon.op_names()), _one_of(["eq", "ge", "le"])
     count = {"type": "integer", "minimum": 0, "maximum": len(lexicon.space.edges)}

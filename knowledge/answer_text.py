@@ -10,10 +10,10 @@ from llm_nas.knowledge.playbook import plain
 
 _UNITS = {"accuracy": "%", "latency": "ms", "energy": "mJ"}
 _VERDICTS = {
-    "within": "within the limits",
-    "perhaps": "within the limits on average, the interval is not",
-    "unknown": "nothing measured says whether it keeps the limits",
-    "beyond": "beyond the limits",
+    "within": "as asked",
+    "perhaps": "as asked on average, not over the whole interval",
+    "unknown": "not known whether as asked",
+    "beyond": "not as asked",
     None: "",
 }
 
@@ -27,6 +27,22 @@ def answer_text(answer: Answer) -> Text:
     for number, finding in enumerate(answer.findings, start=1):
         lines += ["", *_block(number, finding)]
     return Text("\n".join(lines))
+
+
+def facts(answer: Answer) -> dict[str, str]:
+    """What an answer says of each claim, by abbreviated id, from typed parts alone."""
+    return {
+        finding.heuristic.id[:8]: "; ".join(
+            [
+                f"{finding.advice}: {finding.heuristic.claim.statement}"
+                if finding.advice
+                else finding.heuristic.claim.statement,
+                finding.heuristic.status,
+                *(effect_words(effect) for effect in finding.effects if effect.cells),
+            ]
+        )
+        for finding in answer.findings
+    }
 
 
 def _block(number: int, finding: Finding) -> list[str]:

@@ -1,10 +1,9 @@
-"""Heuristics for people: tables and stories in the terminal."""
+"""Heuristics for people: lists and stories in the terminal."""
 
 import json
 from collections.abc import Sequence
 from typing import get_args
 
-from rich.table import Table
 from rich.text import Text
 
 from llm_nas.claims import Heuristic, Status
@@ -33,21 +32,17 @@ def status_named(name: str | None) -> Status | None:
     raise RequestError(f"status {name!r}: expected one of {', '.join(known)}")
 
 
-def table(found: Sequence[Heuristic]) -> Table:
-    """One row per heuristic: statement, status, effect with interval, cells, lift."""
-    shown = Table(show_lines=False, pad_edge=False)
-    for name in ("id", "status", "statement", "effect [90 %]", "cells", "lift", "why"):
-        shown.add_column(name, overflow="fold")
+def listing(found: Sequence[Heuristic]) -> Text:
+    """One line per heuristic: id, status, statement, effect with interval, cells, lift."""
+    shown = Text()
     for h in found:
-        shown.add_row(
-            h.id[:8],
-            Text(h.status + (" (benched)" if h.benched else ""), style=_COLOURS[h.status]),
-            Text(h.claim.statement),
-            Text(effect_words(h)),
-            str(h.evidence.cells),
-            Text("-" if h.lift is None else f"{h.lift:+.4f}"),
-            Text(h.why),
-        )
+        status = h.status + (" (benched)" if h.benched else "")
+        tested = f"; {h.evidence.cells} cells" if h.evidence.cells else ""
+        lift = "" if h.lift is None else f"; lift {h.lift:+.4f}"
+        shown.append(f"{h.id[:8]}  ")
+        shown.append(f"{status:<9}", style=_COLOURS[h.status])
+        shown.append(f"  {h.claim.statement}: {effect_words(h)}{tested}{lift}\n")
+    shown.rstrip()
     return shown
 
 

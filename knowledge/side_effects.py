@@ -73,8 +73,9 @@ class _Told(NamedTuple):
 
 def _others(claim: Claim, query: Query) -> tuple[Objective, ...]:
     """Accuracy, latency and whatever else a question names, beside a claim's own objective."""
-    named = [goal.objective for goal in query.goals] + [x.objective for x in query.limits]
-    return tuple(o for o in dict.fromkeys([*_ALWAYS, *named]) if o != claim.effect.objective)
+    limited = dict.fromkeys(limit.objective for limit in query.limits)
+    named = (*_ALWAYS, *objectives_of(query), *limited)
+    return tuple(o for o in dict.fromkeys(named) if o != claim.effect.objective)
 
 
 def _side(claim: Claim, objective: Objective) -> Claim:

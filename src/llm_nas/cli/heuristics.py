@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import BaseModel
 
 from llm_nas.claims import Heuristic, Status
 from llm_nas.cli.output import out, print_json
@@ -21,14 +22,25 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON, on stdout.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only about this dataset.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Only about this device.")]
+ChromaOption = Annotated[
+    str | None,
+    typer.Option("--chroma-url", help="Chroma server of the index [default: LLM_NAS_CHROMA_URL]."),
+]
 NicheOption = Annotated[str | None, typer.Option("--niche", help="Only about this niche.")]
 
 
+_MOST_LINES = 20
+"""Refusals of an import that are printed; all are in its JSON."""
+
+
 @contextmanager
-def _store(folder: Path | None, *, readonly: bool = True) -> Generator["HeuristicStore"]:
+def _store(
+    folder: Path | None, *, readonly: bool = True, chroma_url: str | None = None
+) -> Generator["HeuristicStore"]:
     from llm_nas.knowledge.store import HeuristicStore, default_store_dir
 
-    with HeuristicStore.open(folder or default_store_dir(), readonly=readonly) as store:
+    place = folder or default_store_dir()
+    with HeuristicStore.open(place, readonly=readonly, chroma_url=chroma_url) as store:
         yield store
 
 
@@ -36,9 +48,9 @@ def _print(found: Sequence[Heuristic], as_json: bool) -> None:
     if as_json:
         print_json([h.model_dump(mode="json") | {"statement": h.claim.statement} for h in found])
         return
-    from llm_nas.knowledge.rendering import table
+    from llm_nas.knowledge.rendering import listing
 
-    out.print(table(found) if found else "No heuristic.")
+    out.print(listing(found) if found else "No heuristic.", soft_wrap=True)
 
 
 @app.command("list")
@@ -67,37 +79,58 @@ def ask(
     text: Annotated[str, typer.Argument(help="What you want to know, in words.")],
     store: StoreOption = None,
     dataset: DatasetOption = None,
-    device: DeviceOption = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="A device, or NAME=FILE.csv for an unseen one.")
+    ] = None,
     niche: NicheOption = None,
-    k: Annotated[int, typer.Option(min=1, help="At most this many.")] = 5,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="At most this many.")] = 5,
+    model: Annotated[
+        str, typer.Option(help="offline, or PROVIDER:NAME to sum the answer up")
+    ] = "offline",
+    base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
+    chroma_url: ChromaOption = None,
+    data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the claims that answer a question, with their evidence."""
+    """Answer a question with claims, their effects and measured examples."""
+    from llm_nas.agents.chat_options import OFFLINE
+    from llm_nas.cli.answers import likenesses, summary_of, summary_text
     from llm_nas.knowledge.answer_text import answer_text
 
-    with _store(store) as opened:
-        answer = opened.ask(text, dataset=dataset, device=device, niche=niche, k=k)
+    name = device.partition("=")[0] if device else None
+    with _store(store, chroma_url=chroma_url) as opened:
+        query = opened.understand(text, dataset=dataset, device=name, niche=niche)
+        alike = likenesses(opened, query, device, data_dir)
+        answer = opened.ask(text, dataset=dataset, device=name, niche=niche, k=k, similarity=alike)
+    summary = None if model == OFFLINE else summary_of(answer, model, base_url)
     if as_json:
-        print_json(answer)
-    else:
-        out.print(answer_text(answer), soft_wrap=True)
+        told = summary.model_dump(mode="json") if isinstance(summary, BaseModel) else summary
+        print_json(answer.model_dump(mode="json") | {"summary": told})
+        return
+    out.print(answer_text(answer), soft_wrap=True)
+    if summary is not None:
+        out.print(f"\n{summary_text(summary)}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
 def show(
     key: Annotated[str, typer.Argument(help="Id, or its first digits.")],
     store: StoreOption = None,
+    chroma_url: ChromaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one claim with its evidence, conflicts and lift."""
+    """Show one claim with its evidence, near duplicates, conflicts and lift."""
+    from llm_nas.knowledge.answer_text import twin_lines
     from llm_nas.knowledge.rendering import sheet
 
-    with _store(store) as opened:
-        found = opened.show(key)
+    with _store(store, chroma_url=chroma_url) as opened:
+        found, twins = opened.show(key), opened.twins(key)
     if as_json:
-        print_json(found.model_dump(mode="json") | {"statement": found.claim.statement})
-    else:
-        out.print(sheet(found))
+        more = {"statement": found.claim.statement, "twins": [t.model_dump() for t in twins]}
+        print_json(found.model_dump(mode="json") | more)
+        return
+    shown = "\n".join([sheet(found).plain, *twin_lines(twins)])
+    out.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -114,7 +147,7 @@ def history(
     if as_json:
         print_json([{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in events])
     else:
-        out.print(steps(events))
+        out.print(steps(events), soft_wrap=True)
 
 
 @app.command()
@@ -131,7 +164,7 @@ def explain(
     if as_json:
         print_json(found)
     else:
-        out.print(story(found))
+        out.print(story(found), soft_wrap=True)
 
 
 @app.command("export")
@@ -168,9 +201,12 @@ def import_(
         f"{len(report.added)} added, {len(report.known)} known, {len(report.refused)} refused, "
         f"{len(report.conflicts)} conflicts"
     )
-    for refusal in report.refused:
-        out.print(f"  claim {refusal.position}: {refusal.reason}", markup=False)
-    for one, other in report.conflicts:
+    for refusal in report.refused[:_MOST_LINES]:
+        line = f"  claim {refusal.position}: {refusal.reason}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    if len(report.refused) > _MOST_LINES:
+        out.print(f"  ... and {len(report.refused) - _MOST_LINES} more")
+    for one, other in report.conflicts[:_MOST_LINES]:
         out.print(f"  {one} says the opposite of {other}", markup=False)
 
 
@@ -190,9 +226,11 @@ def merge(
 
 
 @app.command()
-def rebuild(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def rebuild(
+    store: StoreOption = None, chroma_url: ChromaOption = None, as_json: JsonOption = False
+) -> None:
     """Make tables and index again from the event log."""
-    with _store(store, readonly=False) as opened:
+    with _store(store, readonly=False, chroma_url=chroma_url) as opened:
         claims = opened.rebuild()
     if as_json:
         print_json({"claims": claims})
