@@ -74,8 +74,10 @@ class _Told(NamedTuple):
 def _others(claim: Claim, query: Query) -> tuple[Objective, ...]:
     """Accuracy, latency and whatever else a question names, beside a claim's own objective."""
     limited = dict.fromkeys(limit.objective for limit in query.limits)
-    named = (*_ALWAYS, *objectives_of(query), *limited)
-    return tuple(o for o in dict.fromkeys(named) if o != claim.effect.objective)
+    named: tuple[Objective, ...] = (*_ALWAYS, *objectives_of(query), *limited)
+    own = claim.effect.objective
+    distinct: dict[Objective, None] = dict.fromkeys(named)
+    return tuple(objective for objective in distinct if objective != own)
 
 
 def _side(claim: Claim, objective: Objective) -> Claim:

@@ -7,6 +7,7 @@ can be read too.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from llm_nas.agents.chat_options import OFFLINE
 from llm_nas.errors import RequestError
 from llm_nas.experiments.rows import Row, Settings, load_rows
 from llm_nas.experiments.summary import (
@@ -154,7 +155,9 @@ def _table(mark: str, root: Path) -> list[str]:
 def _read(folder: Path) -> tuple[Settings, list[Row], tuple[str, ...]]:
     settings, records = load_rows(folder)
     rows = [record.row for record in records]
-    return settings, rows, tuple(dict.fromkeys(row.method for row in rows))
+    # Rows come as runs finish: the whole system goes first, all others are compared with it.
+    names = dict.fromkeys(row.method for row in rows)
+    return settings, rows, tuple(sorted(names, key=lambda name: name != OFFLINE))
 
 
 def _summaries(folder: Path) -> list[MethodSummary]:
