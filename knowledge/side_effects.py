@@ -73,11 +73,10 @@ class _Told(NamedTuple):
 
 def _others(claim: Claim, query: Query) -> tuple[Objective, ...]:
     """Accuracy, latency and whatever else a question names, beside a claim's own objective."""
-    limited = dict.fromkeys(limit.objective for limit in query.limits)
-    named: tuple[Objective, ...] = (*_ALWAYS, *objectives_of(query), *limited)
-    own = claim.effect.objective
-    distinct: dict[Objective, None] = dict.fromkeys(named)
-    return tuple(objective for objective in distinct if objective != own)
+    named: list[Objective] = [*_ALWAYS, *objectives_of(query)]
+    named += [limit.objective for limit in query.limits]
+    distinct = list(dict.fromkeys(named))
+    return tuple(objective for objective in distinct if objective != claim.effect.objective)
 
 
 def _side(claim: Claim, objective: Objective) -> Claim:
