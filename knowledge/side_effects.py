@@ -75,8 +75,11 @@ def _others(claim: Claim, query: Query) -> tuple[Objective, ...]:
     """Accuracy, latency and whatever else a question names, beside a claim's own objective."""
     named: list[Objective] = [*_ALWAYS, *objectives_of(query)]
     named += [limit.objective for limit in query.limits]
-    distinct = list(dict.fromkeys(named))
-    return tuple(objective for objective in distinct if objective != claim.effect.objective)
+    others: list[Objective] = []
+    for objective in named:
+        if objective != claim.effect.objective and objective not in others:
+            others.append(objective)
+    return tuple(others)
 
 
 def _side(claim: Claim, objective: Objective) -> Claim:
