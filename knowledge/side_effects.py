@@ -74,7 +74,7 @@ class _Told(NamedTuple):
 def _others(claim: Claim, query: Query) -> tuple[Objective, ...]:
     """Accuracy, latency and whatever else a question names, beside a claim's own objective."""
     named: list[Objective] = [*_ALWAYS, *objectives_of(query)]
-    named += [limit.objective for limit in query.limits]
+    named.extend(limit.objective for limit in query.limits)
     others: list[Objective] = []
     for objective in named:
         if objective != claim.effect.objective and objective not in others:
