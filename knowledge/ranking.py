@@ -81,9 +81,12 @@ def candidates(
     claims must be about, any when empty; `known` are the `scopes`, read again when None.
     """
     best: dict[str, Candidate] = {}
-    known = scopes(db) if known is None else known
-    for place in _places(asker):
-        ranked = [_ranked(db, scope, limit, objectives) for scope in known if place.takes(scope)]
+    places = _places(asker)
+    if known is None:
+        known = scopes(db) if any(place.open for place in places) else ()
+    for place in places:
+        meant = [scope for scope in known if place.takes(scope)] if place.open else [place.scope]
+        ranked = [_ranked(db, scope, limit, objectives) for scope in meant]
         merged = heapq.merge(*ranked, key=lambda row: (-row[1], row[0]))
         for key, score in itertools.islice(merged, limit):
             found = Candidate(key, score * place.match, place.match, place.words)
@@ -152,6 +155,16 @@ class _Place:
     niche: str | None
     match: float
     words: str
+
+    @property
+    def open(self) -> bool:
+        """Whether some value is left open."""
+        return None in (self.dataset, self.device, self.niche)
+
+    @property
+    def scope(self) -> tuple[str, str, str]:
+        """The one scope of a place that leaves nothing open."""
+        return self.dataset or "", self.device or "", self.niche or ""
 
     def takes(self, scope: tuple[str, str, str]) -> bool:
         """Whether claims of this very scope are meant."""
