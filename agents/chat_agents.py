@@ -11,9 +11,11 @@ from llm_nas.agents.chat_models import open_model
 from llm_nas.agents.chat_nonsense import NONSENSE_MODEL, NonsenseTransport
 from llm_nas.agents.chat_options import ModelOptions, role_models
 from llm_nas.agents.chat_retry import Gate, RetryingTransport
-from llm_nas.agents.governor import Governor, MeteredTransport, load_prices
+from llm_nas.agents.governor import Governor, MeteredTransport
 from llm_nas.agents.model_analyst import ModelAnalyst
 from llm_nas.agents.model_designer import ModelDesigner
+from llm_nas.agents.model_seat import Seat
+from llm_nas.agents.prices import load_prices
 from llm_nas.agents.prompt_facts import device_name
 from llm_nas.agents.usage import PriceUsd, RoleUsage
 from llm_nas.domain import SearchRequest
@@ -52,11 +54,12 @@ def model_agents(
     governor = Governor(options, role_prices(models, options), spent)
     line = MeteredTransport(open_transport(set(models.values()), options, transport), governor)
     lexicon = run_lexicon(request, space, partition, options)
-    analyst = ModelAnalyst(line, models["analyst"], space, partition, lexicon, options, governor)
-    designer = ModelDesigner(
-        line, models["designer"], space, partition, lexicon, options, governor
-    )
-    return analyst, designer, governor
+    seats = {
+        role: Seat(line, model, lexicon, options, governor.repaired)
+        for role, model in models.items()
+    }
+    analyst = ModelAnalyst(seats["analyst"], partition)
+    return analyst, ModelDesigner(seats["designer"], partition), governor
 
 
 def _with_url(request: SearchRequest, options: ModelOptions) -> ModelOptions:

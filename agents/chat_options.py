@@ -34,7 +34,8 @@ class ModelOptions(Frozen):
     record: Path | None = None
     replay: Path | None = None
     blind: bool = False
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 6
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 12
+    """Calls at the same time; a generation of six niches makes twelve, two roles each."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     retries: Annotated[int, Field(ge=0, le=20)] = 4

@@ -79,9 +79,16 @@ class RetryingTransport:
             try:
                 return self._inner.send(request)
             except CallFailed as failure:
-                if failure.kind == "rate_limit" and failure.retry_after_s is not None:
-                    self._gate.close_for(min(failure.retry_after_s, self._options.max_wait_s))
+                if failure.kind == "rate_limit":
+                    self._gate.close_for(self._pause_s(failure))
                 raise
+
+    def _pause_s(self, failure: CallFailed) -> float:
+        """How long a rate limit holds everybody back."""
+        asked_s = failure.retry_after_s
+        return min(
+            self._options.backoff_s if asked_s is None else asked_s, self._options.max_wait_s
+        )
 
     def _worth_retrying(self, error: BaseException) -> bool:
         if not isinstance(error, CallFailed) or not error.retryable:

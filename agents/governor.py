@@ -1,59 +1,21 @@
-"""Caps on calls, tokens, money and time; the price table; an estimate before the run.
+"""Caps on calls, tokens, money and time.
 
 A call is admitted while what is spent, plus what calls in flight have reserved, is below
 every cap. So a cap is exceeded by no more than the calls in flight.
 """
 
-import csv
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import Literal
 
 from llm_nas.agents.chat import ChatReply, ChatRequest, ChatTransport
 from llm_nas.agents.chat_errors import CallFailed
 from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.prices import user_table
 from llm_nas.agents.prompts import estimate_tokens
 from llm_nas.agents.usage import PriceUsd, RoleUsage, Usage, price_of
-from llm_nas.domain import Frozen
 from llm_nas.errors import RequestError
-
-PRICES_VARIABLE = "LLM_NAS_PRICES"
-"""Names a CSV in the form of `data/prices.csv` whose rows override the shipped ones."""
-_COLUMNS = ("model", "usd_per_million_in", "usd_per_million_out")
-
-
-def load_prices(path: Path | None = None) -> dict[str, PriceUsd]:
-    """Prices by model name: the shipped table, then the user's (`path` or LLM_NAS_PRICES)."""
-    shipped = resources.files("llm_nas.agents").joinpath("data/prices.csv")
-    prices = _parse_prices(shipped.read_text("utf-8"), "the shipped price table")
-    own = path or (Path(os.environ[PRICES_VARIABLE]) if PRICES_VARIABLE in os.environ else None)
-    if own is not None:
-        try:
-            prices |= _parse_prices(own.read_text("utf-8"), str(own))
-        except OSError as error:
-            raise RequestError(f"price table {own}: {error.strerror}") from None
-    return prices
-
-
-def _parse_prices(text: str, source: str) -> dict[str, PriceUsd]:
-    rows = list(csv.DictReader(text.splitlines()))
-    prices: dict[str, PriceUsd] = {}
-    for line, row in enumerate(rows, start=2):
-        try:
-            price = (float(row[_COLUMNS[1]]), float(row[_COLUMNS[2]]))
-        except (KeyError, TypeError, ValueError):
-            raise RequestError(
-                f"{source}, line {line}: expected columns {','.join(_COLUMNS)}"
-            ) from None
-        if not all(0 <= p < 1e6 for p in price):
-            raise RequestError(f"{source}, line {line}: price {price} out of range")
-        prices[row[_COLUMNS[0]]] = price
-    return prices
 
 
 class CapReached(CallFailed):
@@ -78,7 +40,7 @@ class Governor(Usage):
         if options.max_usd is not None and unknown:
             raise RequestError(
                 f"--max-usd: no price known for the model of {', '.join(unknown)}; "
-                f"add it to a CSV named by {PRICES_VARIABLE}, or cap tokens instead"
+                f"add it to {user_table()}, or cap tokens instead"
             )
         super().__init__(prices, spent)
         self._options = options
@@ -163,52 +125,3 @@ class MeteredTransport:
             raise
         finally:
             self._governor.settle(ticket)
-
-
-class Estimate(Frozen):
-    """What a run is expected to need, and at most; `usd` is None for unknown prices."""
-
-    calls: int
-    tokens_in: int
-    tokens_out: int
-    usd: float | None
-    tokens_in_limit: int
-    tokens_out_limit: int
-    usd_limit: float | None
-    unpriced: tuple[str, ...] = ()
-    """Models without a known price."""
-
-
-@dataclass(frozen=True, slots=True)
-class RolePlan:
-    """Calls of one role with expected and greatest tokens per call."""
-
-    model: str
-    calls: int
-    tokens_in: int
-    tokens_out: int
-    tokens_in_limit: int
-    tokens_out_limit: int
-
-
-def estimate(plans: tuple[RolePlan, ...], prices: Mapping[str, PriceUsd]) -> Estimate:
-    """Sum plans into one estimate; limits leave out repairs and retries."""
-    unpriced = tuple(sorted({p.model for p in plans if p.model not in prices}))
-
-    def usd(tokens: Callable[[RolePlan], tuple[int, int]]) -> float | None:
-        if unpriced:
-            return None
-        return sum(
-            price_of(prices[p.model], *(p.calls * t for t in tokens(p))) or 0 for p in plans
-        )
-
-    return Estimate(
-        calls=sum(p.calls for p in plans),
-        tokens_in=sum(p.calls * p.tokens_in for p in plans),
-        tokens_out=sum(p.calls * p.tokens_out for p in plans),
-        usd=usd(lambda p: (p.tokens_in, p.tokens_out)),
-        tokens_in_limit=sum(p.calls * p.tokens_in_limit for p in plans),
-        tokens_out_limit=sum(p.calls * p.tokens_out_limit for p in plans),
-        usd_limit=usd(lambda p: (p.tokens_in_limit, p.tokens_out_limit)),
-        unpriced=unpriced,
-    )

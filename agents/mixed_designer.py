@@ -1,10 +1,12 @@
 """Adaptive slots: children come from the language model and from the offline Designer.
 
-Each niche is a small bandit. Gains shrink as a search goes on, so only generations in which
-both sources had children count, each scaled by its best gain; the first generation, in which
-nobody knows anything, does not count. Slots follow the square of what a source was worth. A
-source that is behind gets a slot every few generations, at another time in every niche, so that it
-can come back. A weak model costs little; a strong one takes over.
+The first generation is the offline Designer's: the cells measured then steer all later ones,
+and a few bad ones cost more than any later mistake. After it each niche is a small bandit.
+Gains shrink as a search goes on, so only generations in which both sources had children
+count, each scaled by its best gain. Slots follow the square of what a source was worth; a model
+is doubted until it has shown something. It gets one slot every few generations anyhow, at
+another time in every niche, and the offline Designer keeps one where there are two, so that
+either can come back. A weak model costs little; a strong one takes most slots.
 """
 
 import zlib
@@ -15,13 +17,14 @@ import numpy as np
 
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Proposal
-from llm_nas.errors import ModelReplyError
 from llm_nas.ports import Designer, NicheView
 
 FADE = 0.7
 """Weight of a child's gain relative to that of the next one of its source."""
-FIRST_SHARE = 0.5
-"""Share of slots of the model in the first generation."""
+ONLY_SHARE = 0.5
+"""Share of slots of the model in a run of a single generation, which has nothing to go by."""
+OFFLINE_PRIOR = 0.5
+"""Gain the offline Designer is believed to have before any is known; a model has to show it."""
 TRY_EVERY = 4
 """Generations after which a model without slots gets one again."""
 
@@ -30,41 +33,35 @@ class MixedDesigner:
     """Splits a niche's slots between a model and the offline Designer by measured gains."""
 
     def __init__(self, model: Designer, offline: Designer) -> None:
-        self._model = model
+        self.model = model
         self._offline = offline
 
     @property
     def source(self) -> str:
         """The model's name: it is the one that can fail."""
-        return self._model.source
+        return self.model.source
 
     def propose(
         self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
     ) -> tuple[Proposal, ...]:
-        """The model's children, then as many offline ones as the niche has slots in all.
+        """The model's children in its slots, offline ones in the others; then what is left over.
 
-        Offline children stand behind: where the model's are rejected or it fails, they take
-        their place. `ModelReplyError` passes through when the model had all slots to itself.
+        Where one of the first `view.slots` is rejected, a left-over of the model takes its
+        place before one of the offline Designer. `ModelReplyError` passes through.
         """
-        wanted = model_slots(view.gains, self._model.source, self._offline.source, view)
+        wanted = model_slots(view.gains, self.model.source, self._offline.source, view)
         spare = self._offline.propose(view, heuristics, rng)
         if wanted == 0:
             return spare
-        try:
-            own = self._model.propose(replace(view, slots=wanted), heuristics, rng)
-        except ModelReplyError:
-            if wanted == view.slots:
-                raise
-            return spare
-        return (*own[:wanted], *spare[: view.slots - len(own[:wanted])])
+        own = self.model.propose(replace(view, slots=wanted), heuristics, rng)
+        others = view.slots - wanted
+        return (*own[:wanted], *spare[:others], *own[wanted:], *spare[others:])
 
 
-def worth(gains: Sequence[float]) -> float:
-    """Discounted mean gain per evaluation, 0 for none; the newest weighs most."""
-    if not gains:
-        return 0.0
+def worth(gains: Sequence[float], prior: float = 0.0) -> float:
+    """Discounted mean gain per evaluation, the newest weighing most, with one made-up `prior`."""
     weights = FADE ** np.arange(len(gains))[::-1]
-    return max(0.0, float(np.average(gains, weights=weights)))
+    return float(weights @ np.array(gains) + prior) / (float(weights.sum()) + 1.0)
 
 
 def model_slots(
@@ -82,9 +79,10 @@ def _earned_slots(
     gains: Mapping[str, Sequence[float]], model: str, offline: str, view: NicheView
 ) -> int:
     if view.generation == 0:
-        return int(FIRST_SHARE * view.slots + 0.5)
-    mine, other = worth(gains.get(model, ())) ** 2, worth(gains.get(offline, ())) ** 2
-    share = mine / (mine + other) if mine > 0.0 else 0.0
-    slots = int(share * view.slots + 0.5)
+        share = ONLY_SHARE if view.generations == 1 else 0.0
+        return int(share * view.slots + 0.5)
+    mine = max(0.0, worth(gains.get(model, ()))) ** 2
+    other = max(0.0, worth(gains.get(offline, ()), OFFLINE_PRIOR)) ** 2
     turn = (view.generation + zlib.crc32(view.niche.id.encode())) % TRY_EVERY == 0
-    return 1 if slots == 0 and turn and view.slots > 1 else slots
+    least, most = int(turn and view.slots > 1), max(view.slots - 1, 1)
+    return min(max(int(mine / (mine + other) * view.slots + 0.5), least), most, view.slots)

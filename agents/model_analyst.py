@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any, cast
 
 from llm_nas.agents.blind import Lexicon
-from llm_nas.agents.chat import Caller, ChatRequest, ChatTransport, Message
-from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.chat import Caller, ChatRequest, Message
 from llm_nas.agents.model_claims import ClaimReader
+from llm_nas.agents.model_seat import Form, Seat
 from llm_nas.agents.prompt_facts import (
     cell_line,
     common_values,
@@ -16,12 +16,11 @@ from llm_nas.agents.prompt_facts import (
     niche_rule,
     task_values,
 )
-from llm_nas.agents.prompts import TOKEN_LIMITS, Section, estimate_tokens, fit, load_prompt
-from llm_nas.agents.reply import FormatError, ask
+from llm_nas.agents.prompts import TOKEN_LIMITS, Prompt, Section, load_prompt
+from llm_nas.agents.reply import FormatError
 from llm_nas.agents.schema import claims_schema
-from llm_nas.agents.usage import Usage
 from llm_nas.claims import Claim, Heuristic
-from llm_nas.ports import Analysis, NicheView, Partition, SearchSpace
+from llm_nas.ports import Analysis, NicheView, Partition
 
 SCOPES = ("this niche", "this device", "everywhere")
 MOST_CLAIMS = 3
@@ -31,24 +30,13 @@ _MOST_CELLS = 30
 class ModelAnalyst:
     """Implements `llm_nas.ports.Analyst`; safe to call from several threads."""
 
-    def __init__(
-        self,
-        transport: ChatTransport,
-        model: str,
-        space: SearchSpace,
-        partition: Partition,
-        lexicon: Lexicon,
-        options: ModelOptions,
-        usage: Usage,
-    ) -> None:
-        self.source = model
-        self._transport = transport
-        self._space = space
+    def __init__(self, seat: Seat, partition: Partition) -> None:
+        """Take the model's seat and the niches it is asked about."""
+        self.source = seat.model
+        self._seat = seat
+        self._lexicon = seat.lexicon
         self._partition = partition
-        self._lexicon = lexicon
-        self._options = options
-        self._usage = usage
-        self._reader = ClaimReader(lexicon, model)
+        self._reader = ClaimReader(seat.lexicon, seat.model)
 
     def study(self, view: NicheView, heuristics: Sequence[Heuristic]) -> Analysis:
         """Claims and votes; empty, without a call, while nothing of the niche is measured.
@@ -57,31 +45,23 @@ class ModelAnalyst:
         """
         if not any(m.niche == view.niche.id for m in view.measured):
             return Analysis()
-        answer = ask(
-            self._transport,
-            self.request(view, heuristics),
-            partial(self._analysis, view, heuristics),
-            repairs=self._options.repairs,
-            on_repair=partial(self._usage.repaired, "analyst"),
-        )
-        return answer.value
+        request = self.request(view, heuristics)
+        return self._seat.ask(request, partial(self._analysis, view, heuristics))
 
     def request(self, view: NicheView, heuristics: Sequence[Heuristic]) -> ChatRequest:
         """The rendered request."""
+        lexicon = self._lexicon
         labels = [f"H{i}" for i in range(1, len(heuristics) + 1)]
-        return ChatRequest(
-            caller=Caller("analyst", view.niche.id, view.generation),
-            model=self.source,
-            messages=self._messages(view, heuristics),
-            name="analysis",
-            schema=claims_schema(self._lexicon, SCOPES, labels),
-            format_hint=_format_hint(self._lexicon, labels),
-            prompt=load_prompt("analyst").label,
-            temperature=self._options.temperature,
-            max_reply_tokens=self._options.max_reply_tokens,
+        form = Form(
+            "analysis", claims_schema(lexicon, SCOPES, labels), _format_hint(lexicon, labels)
         )
+        prompt = load_prompt("analyst")
+        caller = Caller("analyst", view.niche.id, view.generation)
+        return self._seat.request(caller, prompt, self._messages(prompt, view, heuristics), form)
 
-    def _messages(self, view: NicheView, heuristics: Sequence[Heuristic]) -> tuple[Message, ...]:
+    def _messages(
+        self, prompt: Prompt, view: NicheView, heuristics: Sequence[Heuristic]
+    ) -> tuple[Message, ...]:
         lexicon = self._lexicon
         rule = niche_rule(lexicon, view, self._partition.members(view.niche.id))
         votes = "No votes are needed: no rule is known yet."
@@ -90,15 +70,13 @@ class ModelAnalyst:
                 'Then vote on the known rules by their labels: "keep" for those the cells '
                 'support, "retire" for those they contradict; leave the others out.'
             )
-        fixed = common_values(lexicon) | task_values(lexicon, view, rule) | {"votes": votes}
-        prompt = load_prompt("analyst")
+        values = common_values(lexicon) | task_values(lexicon, view, rule) | {"votes": votes}
         sections = (
             self._cells(view),
             device_section(lexicon, view),
             *heuristics_sections(lexicon, heuristics),
         )
-        used = sum(estimate_tokens(m.content) for m in prompt.fill(**fixed, sections=""))
-        return prompt.fill(**fixed, sections=fit(sections, TOKEN_LIMITS["analyst"] - used))
+        return prompt.fill_within(TOKEN_LIMITS["analyst"], sections, **values)
 
     def _cells(self, view: NicheView) -> Section:
         """The niche's measured cells, last generation's first, marked where on its front."""

@@ -1,14 +1,17 @@
 """The Designer on a language model: Pareto parents, gaps and heuristics in, cells out."""
 
+import json
+import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from typing import Any, cast
 
 import numpy as np
 
 from llm_nas.agents.blind import Lexicon
-from llm_nas.agents.chat import Caller, ChatRequest, ChatTransport, Message
-from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.chat import Caller, ChatRequest, Message
 from llm_nas.agents.model_plan import (
     MOST_CHILDREN,
     Child,
@@ -16,6 +19,7 @@ from llm_nas.agents.model_plan import (
     plan_children,
     shown_parents,
 )
+from llm_nas.agents.model_seat import Form, Seat
 from llm_nas.agents.prompt_facts import (
     cell_line,
     common_values,
@@ -28,104 +32,110 @@ from llm_nas.agents.prompt_facts import (
     suggestions_section,
     task_values,
 )
-from llm_nas.agents.prompts import TOKEN_LIMITS, Section, estimate_tokens, fit, load_prompt
-from llm_nas.agents.reply import FormatError, ask
-from llm_nas.agents.schema import Box, cells_schema, niche_boxes
-from llm_nas.agents.usage import Usage
+from llm_nas.agents.prompts import TOKEN_LIMITS, Prompt, Section, load_prompt
+from llm_nas.agents.reply import FormatError
+from llm_nas.agents.schema import MOST_LISTED, Box, cells_schema, niche_boxes, part_of_niche
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Cell, Proposal
 from llm_nas.errors import RequestError
-from llm_nas.ports import NicheView, Partition, SearchSpace
+from llm_nas.ports import NicheView, Partition
 
 _LONGEST_RATIONALE = 400
+_LONGEST_ARCH = 160
+"""Characters kept of what is no cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One cell of an answer, or what stands in its place and why it is none."""
+
+    arch: str
+    rationale: str = ""
+    cell: Cell | None = None
+    problem: str = ""
 
 
 class ModelDesigner:
     """Implements `llm_nas.ports.Designer`; safe to call from several threads."""
 
-    def __init__(
-        self,
-        transport: ChatTransport,
-        model: str,
-        space: SearchSpace,
-        partition: Partition,
-        lexicon: Lexicon,
-        options: ModelOptions,
-        usage: Usage,
-    ) -> None:
-        self.source = model
-        self._transport = transport
-        self._space = space
+    def __init__(self, seat: Seat, partition: Partition) -> None:
+        """Take the model's seat; lays out the schema of every niche."""
+        self.source = seat.model
+        self._seat = seat
+        self._lexicon = seat.lexicon
+        self._space = seat.lexicon.space
         self._partition = partition
-        self._lexicon = lexicon
-        self._options = options
-        self._usage = usage
         self._boxes: dict[str, tuple[Box, ...] | None] = {
-            niche.id: niche_boxes(space, partition.members(niche.id)) for niche in partition.niches
+            niche.id: niche_boxes(self._space, partition.members(niche.id))
+            for niche in partition.niches
         }
 
     def propose(
         self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
     ) -> tuple[Proposal, ...]:
-        """Cells in the order asked for; raises `ModelReplyError` when the model gives none."""
+        """Cells in the order asked for; raises `ModelReplyError` when the model gives none.
+
+        What cannot be read as a cell is proposed as it was written, cut short: the Validator
+        rejects and counts it.
+        """
         children = plan_children(view, rng)
         request = self.request(view, heuristics, children)
-        answer = ask(
-            self._transport,
-            request,
-            partial(self._cells, view),
-            repairs=self._options.repairs,
-            on_repair=partial(self._usage.repaired, "designer"),
-        )
+        answer = self._seat.ask(request, partial(self._cells, view))
         shown = tuple(h.id for h in heuristics)
-        proposals: list[Proposal] = []
-        for position, (cell, rationale) in enumerate(answer.value):
-            child = children[position] if position < len(children) else Child("model", (), None)
-            proposals.append(
-                Proposal(
-                    arch=self._space.format(cell),
-                    operator=child.operator,
-                    source=self.source,
-                    parents=tuple(p.arch for p in child.parents),
-                    heuristics=shown,
-                    rationale=rationale,
-                )
-            )
-        return tuple(proposals)
+        return tuple(
+            self._proposal(child, written, shown)
+            for child, written in zip_longest(children, answer)
+            if written is not None
+        )
+
+    def _proposal(self, child: Child | None, written: Written, shown: tuple[str, ...]) -> Proposal:
+        return Proposal(
+            arch=written.arch,
+            operator="model" if child is None else child.operator,
+            source=self.source,
+            parents=() if child is None else tuple(p.arch for p in child.parents),
+            heuristics=shown,
+            rationale=written.rationale,
+        )
 
     def request(
         self, view: NicheView, heuristics: Sequence[Heuristic], children: Sequence[Child]
     ) -> ChatRequest:
         """The rendered request for these children."""
         members = self._partition.members(view.niche.id)
-        count = len(children)
-        return ChatRequest(
-            caller=Caller("designer", view.niche.id, view.generation),
-            model=self.source,
-            messages=self._messages(view, heuristics, children),
-            name="cells",
-            schema=cells_schema(self._lexicon, self._boxes[view.niche.id], members, count),
-            format_hint=cells_hint(self._lexicon, count),
-            prompt=load_prompt("designer").label,
-            temperature=self._options.temperature,
-            max_reply_tokens=self._options.max_reply_tokens,
-        )
+        schema = cells_schema(self._lexicon, self._narrowed(view), members, len(children))
+        form = Form("cells", schema, cells_hint(self._lexicon, len(children)))
+        prompt = load_prompt("designer")
+        messages = self._messages(prompt, view, heuristics, children)
+        caller = Caller("designer", view.niche.id, view.generation)
+        return self._seat.request(caller, prompt, messages, form)
+
+    def _narrowed(self, view: NicheView) -> tuple[Box, ...] | None:
+        """The niche's boxes, or those of a part around its front, another one each generation."""
+        members = self._partition.members(view.niche.id)
+        boxes = self._boxes[view.niche.id]
+        if boxes is not None or len(members) <= MOST_LISTED:
+            return boxes
+        rng = np.random.default_rng([view.generation, zlib.crc32(view.niche.id.encode())])
+        front = [self._space.parse(m.arch) for m in view.archive]
+        return part_of_niche(self._space, members, front, rng)
 
     def _messages(
-        self, view: NicheView, heuristics: Sequence[Heuristic], children: Sequence[Child]
+        self,
+        prompt: Prompt,
+        view: NicheView,
+        heuristics: Sequence[Heuristic],
+        children: Sequence[Child],
     ) -> tuple[Message, ...]:
         lexicon = self._lexicon
         parents = shown_parents(view, children)
         label = {p.arch: f"P{i}" for i, p in enumerate(parents, start=1)}
-        members = self._partition.members(view.niche.id)
-        fixed = common_values(lexicon) | task_values(
-            lexicon, view, niche_rule(lexicon, view, members)
-        )
-        fixed |= {
+        rule = niche_rule(lexicon, view, self._partition.members(view.niche.id))
+        values = common_values(lexicon) | task_values(lexicon, view, rule)
+        values |= {
             "children": "\n".join(child_line(i, c, label) for i, c in enumerate(children, 1)),
             "count": str(len(children)),
         }
-        prompt = load_prompt("designer")
         sections = (
             Section(
                 "Parents (the niche's best cells, by latency)",
@@ -139,31 +149,28 @@ class ModelDesigner:
             failures_section(lexicon, view.failures),
             measured_section(lexicon, view, tuple(label)),
         )
-        bare = prompt.fill(**fixed, sections="")
-        used = sum(estimate_tokens(m.content) for m in bare)
-        return prompt.fill(**fixed, sections=fit(sections, TOKEN_LIMITS["designer"] - used))
+        return prompt.fill_within(TOKEN_LIMITS["designer"], sections, **values)
 
-    def _cells(self, view: NicheView, answer: dict[str, Any]) -> list[tuple[Cell, str]]:
-        """Legal cells of an answer; refused when it has none, or none inside the niche.
-
-        Single cells outside the niche pass: the Validator counts and rejects them.
-        """
+    def _cells(self, view: NicheView, answer: dict[str, Any]) -> list[Written]:
+        """What an answer lists; refused when nothing in it is a cell, or none of the niche."""
         listed = answer.get("cells")
         if not isinstance(listed, list) or not listed:
             raise FormatError('it needs a key "cells" with a list of cells')
-        problems: list[str] = []
-        cells: list[tuple[Cell, str]] = []
-        for item in cast(list[object], listed)[: 2 * MOST_CHILDREN]:
-            try:
-                cells.append(read_cell(self._lexicon, item))
-            except FormatError as error:
-                problems.append(str(error))
+        written = [self._written(item) for item in cast(list[object], listed)[: 2 * MOST_CHILDREN]]
+        cells = [w.cell for w in written if w.cell is not None]
         if not cells:
-            raise FormatError(f"no cell is legal: {problems[0]}")
-        if not any(self._partition.niche_of(cell) == view.niche.id for cell, _ in cells):
+            raise FormatError(f"no cell is legal: {written[0].problem}")
+        if not any(self._partition.niche_of(cell) == view.niche.id for cell in cells):
             rule = niche_rule(self._lexicon, view, self._partition.members(view.niche.id))
             raise FormatError(f"no cell is in the niche; every cell needs {rule}")
-        return cells
+        return written
+
+    def _written(self, item: object) -> Written:
+        try:
+            cell, rationale = read_cell(self._lexicon, item)
+        except FormatError as error:
+            return Written(json.dumps(item)[:_LONGEST_ARCH], problem=str(error))
+        return Written(self._space.format(cell), rationale, cell)
 
 
 def read_cell(lexicon: Lexicon, item: object) -> tuple[Cell, str]:

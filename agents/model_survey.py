@@ -1,18 +1,19 @@
 """Questions to a model outside a search: cells with no constraint, and scores from memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from llm_nas.agents.blind import Lexicon
-from llm_nas.agents.chat import Caller, ChatRequest, ChatTransport
-from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.chat import Caller
 from llm_nas.agents.model_designer import cells_hint, read_cell
+from llm_nas.agents.model_seat import Form, Seat
 from llm_nas.agents.prompt_facts import common_values
 from llm_nas.agents.prompts import load_prompt
-from llm_nas.agents.reply import FormatError, ask
+from llm_nas.agents.reply import FormatError
 from llm_nas.agents.schema import Box, cells_schema, scores_schema
 from llm_nas.domain import Cell, IntArray
+
+T = TypeVar("T")
 
 LATENCY_WISH = "They must be as fast as possible on this device; a low latency matters most."
 
@@ -20,13 +21,10 @@ LATENCY_WISH = "They must be as fast as possible on this device; a low latency m
 class Surveyor:
     """Asks one model; raises `ModelReplyError` where it gives no usable answer."""
 
-    def __init__(
-        self, transport: ChatTransport, model: str, lexicon: Lexicon, options: ModelOptions
-    ) -> None:
-        self._transport = transport
-        self._model = model
-        self._lexicon = lexicon
-        self._options = options
+    def __init__(self, seat: Seat) -> None:
+        """Take the model's seat."""
+        self._seat = seat
+        self._lexicon = seat.lexicon
 
     def cells(
         self,
@@ -39,25 +37,15 @@ class Surveyor:
         turn: int,
     ) -> tuple[Cell, ...]:
         """Legal cells of an answer to a bare wish; `turn` tells repeated askings apart."""
-        prompt = load_prompt("bias")
         values = common_values(self._lexicon) | {
             "dataset": self._lexicon.name(dataset),
             "device": self._lexicon.name(device),
             "count": str(count),
             "wish": f"{wish}\n(Batch {turn + 1}.)".strip(),
         }
-        request = ChatRequest(
-            caller=Caller("bias", generation=turn),
-            model=self._model,
-            messages=prompt.fill(**values),
-            name="cells",
-            schema=cells_schema(self._lexicon, boxes, members, count),
-            format_hint=cells_hint(self._lexicon, count),
-            prompt=prompt.label,
-            temperature=self._options.temperature,
-            max_reply_tokens=self._options.max_reply_tokens,
-        )
-        return ask(self._transport, request, self._read_cells, repairs=self._options.repairs).value
+        schema = cells_schema(self._lexicon, boxes, members, count)
+        form = Form("cells", schema, cells_hint(self._lexicon, count))
+        return self._ask(Caller("bias", generation=turn), values, form, self._read_cells)
 
     def scores(self, dataset: str, cells: Sequence[Cell], turn: int) -> tuple[float, ...]:
         """A score for each cell, higher for better, from no data at all."""
@@ -65,25 +53,26 @@ class Surveyor:
         lines = [
             f"{name} [{self._lexicon.cell(c)}]" for name, c in zip(labels, cells, strict=True)
         ]
-        prompt = load_prompt("memory")
         values = common_values(self._lexicon) | {
             "space": self._lexicon.name(self._lexicon.space.name),
             "dataset": self._lexicon.name(dataset),
             "cells": "\n".join(lines),
         }
-        request = ChatRequest(
-            caller=Caller("memory", generation=turn),
-            model=self._model,
-            messages=prompt.fill(**values),
-            name="scores",
-            schema=scores_schema(labels),
-            format_hint=f'Answer with one JSON object: {{"{labels[0]}": 50, ...}} for all cells.',
-            prompt=prompt.label,
-            temperature=self._options.temperature,
-            max_reply_tokens=self._options.max_reply_tokens,
-        )
-        read = partial(_read_scores, labels)
-        return ask(self._transport, request, read, repairs=self._options.repairs).value
+        hint = f'Answer with one JSON object: {{"{labels[0]}": 50, ...}} for all cells.'
+        form = Form("scores", scores_schema(labels), hint)
+        caller = Caller("memory", generation=turn)
+        return self._ask(caller, values, form, partial(_read_scores, labels))
+
+    def _ask(
+        self,
+        caller: Caller,
+        values: Mapping[str, str],
+        form: Form,
+        parse: Callable[[dict[str, Any]], T],
+    ) -> T:
+        prompt = load_prompt(caller.role)
+        request = self._seat.request(caller, prompt, prompt.fill(**values), form)
+        return self._seat.ask(request, parse)
 
     def _read_cells(self, answer: dict[str, Any]) -> tuple[Cell, ...]:
         listed = answer.get("cells")

@@ -47,6 +47,14 @@ class Prompt:
             return (user,)
         return (Message("system", Template(self.system).substitute(values).strip()), user)
 
+    def fill_within(
+        self, limit_tokens: int, sections: Sequence["Section"], **values: str
+    ) -> tuple[Message, ...]:
+        """The messages with as much of `sections` as fits the limit."""
+        bare = self.fill(**values, sections="")
+        used = sum(estimate_tokens(message.content) for message in bare)
+        return self.fill(**values, sections=fit(sections, limit_tokens - used))
+
 
 @cache
 def load_prompt(name: str) -> Prompt:

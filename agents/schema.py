@@ -1,18 +1,19 @@
 """Response schemas narrowed to a niche, so that an answer is a member by construction.
 
-A niche is written as a few *boxes*: for every edge the operations allowed there. The union
-of the boxes is exactly the niche ('exactly two 3x3' becomes its fifteen placements), found
-from the niche's members alone. A niche without such structure becomes a list of its cells
-when it is small, else the whole space, and membership is left to the Validator.
+A niche is written as a few *boxes*: for every edge the operations allowed there. Where it has
+such a structure their union is exactly the niche ('exactly two 3x3' becomes its fifteen
+placements), found from the niche's members alone. A niche without it (equal parts by latency)
+is listed cell by cell when it is small; otherwise the boxes of one call cover a part of it,
+around the cells it starts from, and other calls cover other parts.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, SupportsInt, TypeAlias
 
 import numpy as np
 
 from llm_nas.agents.blind import Lexicon
-from llm_nas.domain import BoolArray, IntArray
+from llm_nas.domain import BoolArray, Cell, IntArray
 from llm_nas.ports import SearchSpace
 
 Box: TypeAlias = tuple[tuple[int, ...], ...]
@@ -21,6 +22,8 @@ Box: TypeAlias = tuple[tuple[int, ...], ...]
 MOST_BOXES = 64
 MOST_CHOICES = 800
 """OpenAI's strict mode takes at most 1,000 enum values in one schema."""
+MOST_LISTED = 250
+"""Above that, strict mode also bounds the length of one enum's text."""
 LARGEST_GRID = 4_000_000
 """Combinations of operations up to which membership is laid out as a dense array."""
 LONGEST_RATIONALE = 160
@@ -32,21 +35,57 @@ def niche_boxes(space: SearchSpace, members: IntArray) -> tuple[Box, ...] | None
     Grows one box at a time from the first cell not yet covered, taking every operation on
     every edge that keeps the box inside the niche. Boxes may overlap.
     """
+    inside = _grid(space, members)
+    if inside is None:
+        return None
+    uncovered = inside.copy()
+    boxes: list[Box] = []
+    while uncovered.any():
+        seed = np.unravel_index(int(np.argmax(uncovered)), inside.shape)
+        box = _grow(inside, seed, _every_place(inside))
+        boxes.append(box)
+        uncovered[np.ix_(*box)] = False
+        if _too_many(boxes):
+            return None
+    return tuple(boxes)
+
+
+def part_of_niche(
+    space: SearchSpace, members: IntArray, around: Sequence[Cell], rng: np.random.Generator
+) -> tuple[Box, ...] | None:
+    """Boxes inside `members` `(n,)`, as many as one schema holds; None in a space too large.
+
+    The first are grown from the cells `around`, the others from random cells not yet covered.
+    """
+    inside = _grid(space, members)
+    if inside is None:
+        return None
+    uncovered = inside.copy()
+    first = [cell for cell in around if inside[cell]]
+    boxes: list[Box] = []
+    while uncovered.any():
+        drawn = np.unravel_index(int(rng.choice(np.flatnonzero(uncovered))), inside.shape)
+        places = rng.permutation(np.array(_every_place(inside))).tolist()
+        box = _grow(inside, first.pop(0) if first else drawn, places)
+        if _too_many([*boxes, box]):
+            break
+        boxes.append(box)
+        uncovered[np.ix_(*box)] = False
+    return tuple(boxes)
+
+
+def _grid(space: SearchSpace, members: IntArray) -> BoolArray | None:
+    """Membership over all combinations of operations, one axis an edge."""
     shape = (len(space.operations),) * len(space.edges)
     if float(len(space.operations)) ** len(space.edges) > LARGEST_GRID or len(members) == 0:
         return None
     inside = np.zeros(shape, dtype=np.bool_)
     inside[tuple(space.codes()[members].T)] = True
-    uncovered = inside.copy()
-    boxes: list[Box] = []
-    while uncovered.any():
-        seed = np.unravel_index(int(np.argmax(uncovered)), shape)
-        box = _grow(inside, tuple(int(op) for op in seed))
-        boxes.append(box)
-        uncovered[np.ix_(*box)] = False
-        if len(boxes) > MOST_BOXES or choices(boxes) > MOST_CHOICES:
-            return None
-    return tuple(boxes)
+    return inside
+
+
+def _too_many(boxes: Sequence[Box]) -> bool:
+    return len(boxes) > MOST_BOXES or choices(boxes) > MOST_CHOICES
 
 
 def choices(boxes: Sequence[Box]) -> int:
@@ -54,22 +93,33 @@ def choices(boxes: Sequence[Box]) -> int:
     return sum(len(ops) for box in boxes for ops in box)
 
 
-def _grow(inside: BoolArray, seed: tuple[int, ...]) -> Box:
-    box = [[op] for op in seed]
-    for edge, ops in enumerate(box):
-        for op in range(inside.shape[edge]):
-            if op in ops:
-                continue
-            slab = [[op] if e == edge else kept for e, kept in enumerate(box)]
-            if inside[np.ix_(*slab)].all():
-                ops.append(op)
+def _every_place(inside: BoolArray) -> list[tuple[int, int]]:
+    """(edge, operation) in order."""
+    return [(edge, op) for edge, ops in enumerate(inside.shape) for op in range(ops)]
+
+
+def _grow(
+    inside: BoolArray, seed: Sequence[SupportsInt], places: Sequence[tuple[int, int]]
+) -> Box:
+    """The cell `seed` and what may be added to it in the order of `places`."""
+    box = [[int(op)] for op in seed]
+    for edge, op in places:
+        if op in box[edge]:
+            continue
+        slab = [[op] if e == edge else kept for e, kept in enumerate(box)]
+        if inside[np.ix_(*slab)].all():
+            box[edge].append(op)
     return tuple(tuple(sorted(ops)) for ops in box)
 
 
 def cells_schema(
     lexicon: Lexicon, boxes: Sequence[Box] | None, members: IntArray, count: int
 ) -> dict[str, Any]:
-    """Schema of an answer with exactly `count` cells of a niche, each with a rationale."""
+    """Schema of an answer with exactly `count` cells of a niche, each with a rationale.
+
+    Without boxes the members are listed where they are few; else any cell passes, and
+    membership is left to the Validator.
+    """
     return {
         "type": "object",
         "properties": {
@@ -89,7 +139,7 @@ def _one_cell(lexicon: Lexicon, boxes: Sequence[Box] | None, members: IntArray) 
     if boxes is not None:
         parts = [_box_schema(lexicon, box) for box in boxes]
         return parts[0] if len(parts) == 1 else {"anyOf": parts}
-    if len(members) <= MOST_CHOICES:
+    if len(members) <= MOST_LISTED:
         space = lexicon.space
         listed = [lexicon.cell(space.cell(int(index))) for index in members]
         return _closed({"ops": {"type": "string", "enum": listed}, "rationale": _rationale()})

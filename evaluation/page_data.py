@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llm_nas.domain import Cost, Frozen, Measurement, ProposalCounts, SearchReport, TraceEvent
 from llm_nas.errors import StoreError
 from llm_nas.evaluation.choose import Step, knee, steps
+from llm_nas.evaluation.page_sources import PageSource, page_sources
 from llm_nas.evaluation.signatures import volume_by_generation
 
 
@@ -62,18 +63,6 @@ class PageRemedy(_Event):
     kind: str
     taken: str
     source: str = ""
-
-
-class PageSource(Frozen):
-    """How the proposals of one source fared."""
-
-    source: str
-    proposals: int
-    novel: int
-    """Measured cells."""
-    rejected: int
-    gain: float | None
-    """Mean gain of its measured cells in their niche's normalised hypervolume."""
 
 
 class _Measured(_Event):
@@ -155,7 +144,6 @@ class PageRun(Frozen):
     signatures: tuple[PageSignature, ...]
     remedies: tuple[PageRemedy, ...]
     sources: tuple[PageSource, ...]
-    """By name."""
     volumes: tuple[float, ...]
     """Claimed hypervolume after every generation, in the box of the run's own cells."""
     knee: str
@@ -237,11 +225,11 @@ def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
         heuristics=_heuristics(events, blocks.values()),
         signatures=tuple(_signatures(events)),
         remedies=tuple(_remedies(events)),
-        sources=tuple(_sources(events, cells)),
         volumes=volume_by_generation(measured),
         knee=knee(report.front).arch,
         steps=steps(report.front),
         proposals=report.proposals,
+        sources=page_sources(report.proposals_by, [(c.source, c.gain) for c in cells]),
         cost=report.cost,
         versions=report.versions,
     )
@@ -267,23 +255,6 @@ def _remedies(events: Iterable[TraceEvent]) -> Iterable[PageRemedy]:
         if event.event == "remedy":
             place = {"generation": event.generation, "niche": event.niche}
             yield PageRemedy.model_validate(event.data | place)
-
-
-def _sources(events: Iterable[TraceEvent], cells: Iterable[PageCell]) -> Iterable[PageSource]:
-    judged = [_Judged.model_validate(e.data) for e in events if e.event == "verdict"]
-    gains: dict[str, list[float]] = defaultdict(list)
-    for cell in cells:
-        gains[cell.source].append(cell.gain or 0.0)
-    for source in sorted({j.source for j in judged}):
-        decisions = [j.decision for j in judged if j.source == source]
-        own = gains[source]
-        yield PageSource(
-            source=source,
-            proposals=len(decisions),
-            novel=len(own),
-            rejected=decisions.count("rejected"),
-            gain=sum(own) / len(own) if own else None,
-        )
 
 
 def _cells(generation: int, niche: str, block: _Block, report: SearchReport) -> Iterable[PageCell]:

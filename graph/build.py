@@ -2,13 +2,15 @@
 
     partition -> plan -> [niche, niche, ...] -> join -> plan ... -> report
 
-Each `niche` is one compiled subgraph: retrieve -> analyst -> designer -> validator -> tools ->
-archive -> record. Niches of a generation run at the same time and meet at the join.
+Each `niche` is one compiled subgraph: retrieve -> analyst and designer -> validator -> tools ->
+archive -> record. Analyst and Designer both read what was known before the generation, so they
+work at the same time; niches of a generation run at the same time too and meet at the join.
 """
 
 from collections.abc import Hashable
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -48,9 +50,9 @@ def build_niche_graph() -> NicheGraph:
     builder.add_node("archive", niche.archive)
     builder.add_node("record", niche.record)
     builder.add_conditional_edges(START, niche.unless_recorded, ["retrieve", END])
-    builder.add_edge("retrieve", "analyst")
-    builder.add_edge("analyst", "designer")
-    builder.add_edge("designer", "validator")
+    for agent in ("analyst", "designer"):
+        builder.add_edge("retrieve", agent)
+    builder.add_edge(["analyst", "designer"], "validator")
     builder.add_edge("validator", "tools")
     builder.add_edge("tools", "archive")
     builder.add_edge("archive", "record")
@@ -88,6 +90,17 @@ def build_graph(
     builder.add_conditional_edges("join", routing.after_join, after)
     builder.add_edge("report", END)
     return builder.compile(checkpointer=checkpointer, store=store, name="llm-nas")
+
+
+def run_config(context: SearchContext) -> RunnableConfig:
+    """Steps for every generation, and threads for all niches of one at the same time.
+
+    LangGraph's own number of threads follows the machine's cores; niches mostly wait for models.
+    """
+    return RunnableConfig(
+        recursion_limit=4 * context.request.generations + 20,
+        max_concurrency=len(context.partition.niches) + 2,
+    )
 
 
 graph = build_graph()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
-from llm_nas.agents.chat_estimate import estimate_run
+from llm_nas.agents.chat_estimate import estimate_lines, estimate_run
 from llm_nas.agents.chat_options import GRADUATED, OFFLINE, ModelOptions
 from llm_nas.agents.governor import Governor
 from llm_nas.agents.mixed_designer import MixedDesigner
@@ -219,20 +219,10 @@ def _open_agents(
             transport=inputs.transport,
         )
         designer = MixedDesigner(designer, offline[1])
-        inputs.note(_estimate(request, inputs, space, partition))
+        for line in estimate_lines(estimate_run(request, space, partition, inputs.options)):
+            inputs.note(line)
     validator = CellValidator(space, partition, latency.values_ms, latency.name)
     return Agents(analyst, designer, *offline, validator, governor, moves)
-
-
-def _estimate(
-    request: SearchRequest, inputs: Inputs, space: SearchSpace, partition: Partition
-) -> str:
-    """What the models of a run are expected to cost, in one line."""
-    expected = estimate_run(request, space, partition, inputs.options)
-    unknown = f"price unknown ({', '.join(expected.unpriced)})"
-    price = unknown if expected.usd is None else f"{expected.usd:.2f} USD"
-    tokens = f"{expected.tokens_in}+{expected.tokens_out} tokens"
-    return f"estimate: {expected.calls} calls, {tokens}, {price}"
 
 
 def shared_store(request: SearchRequest) -> Path:

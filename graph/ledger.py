@@ -15,7 +15,7 @@ from pydantic import Field
 
 from llm_nas.agents.usage import RoleUsage
 from llm_nas.claims import Claim
-from llm_nas.domain import Frozen, Measurement, ProposalCounts, Verdict
+from llm_nas.domain import CountsBy, Frozen, Measurement, ProposalCounts, Verdict
 from llm_nas.evaluation.remedies import Remedy
 from llm_nas.ports import Trial
 
@@ -41,12 +41,11 @@ class Outcome(Frozen):
     trials: tuple[Trial, ...] = ()
     rejected: tuple[Verdict, ...] = ()
     counts: ProposalCounts = ProposalCounts()
-    raw: dict[str, int] = Field(default_factory=dict)
-    """Proposals by source."""
+    counts_by: CountsBy = Field(default_factory=dict)
     remedies: tuple[Remedy, ...] = ()
     """Counter-measures that were taken."""
     gains: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    """Normalised hypervolume gains of measured children, by source."""
+    """What measured children would have added to the run's front, by source."""
 
 
 class Ledger:

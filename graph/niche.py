@@ -1,31 +1,33 @@
-"""One niche in one generation: retrieve, analyst, designer, validator, tools, archive, record.
+"""One niche in one generation: retrieve, analyst and designer, validator, tools, archive, record.
 
 These nodes only call ports and pass values on. They read what was measured before this
 generation, so that siblings, which run at the same time, cannot influence each other.
 """
 
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from langgraph.runtime import Runtime
 
 from llm_nas.agents.deciding import deciders
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Measurement, Proposal, ProposalCounts, TraceEvent, Verdict
+from llm_nas.domain import Measurement, Proposal, TraceEvent, Verdict
 from llm_nas.errors import ModelReplyError
 from llm_nas.evaluation.remedies import Remedy
+from llm_nas.graph import tally
 from llm_nas.graph.context import SearchContext
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.resources import context_of
 from llm_nas.graph.state import NicheState
-from llm_nas.graph.views import hypervolume_gains, niche_view
+from llm_nas.graph.views import front_gains, hypervolume_gains, niche_view
 from llm_nas.graph.withholding import RETRIED, withhold
-from llm_nas.ports import Analysis, Trial
+from llm_nas.ports import Analysis, Analyst, Designer, Trial
 
+T = TypeVar("T")
+Port = TypeVar("Port", Analyst, Designer)
 Context = Runtime[SearchContext]
 SHOWN = 8
 """Heuristics retrieved for a niche."""
@@ -85,57 +87,66 @@ def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
 
 
 def analyst(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Turn measured cells into claims; a failing model's turn is taken offline."""
+    """Turn measured cells into claims."""
     context = context_of(state, runtime)
     agents = context.agents
-    events: list[TraceEvent] = []
 
-    def study(port_study: Callable[..., Analysis]) -> Analysis:
-        return port_study(state["view"], state["heuristics"])
+    def study(port: Analyst) -> Analysis:
+        return port.study(state["view"], state["heuristics"])
 
-    source = agents.analyst.source
-    try:
-        analysis = study(agents.analyst.study)
-    except ModelReplyError as error:
-        events.append(_event(state, context, "analyst", "failed", source=source, why=str(error)))
-        source = agents.offline_analyst.source
-        analysis = study(agents.offline_analyst.study)
-    claims = [{"id": c.key, "statement": c.statement} for c in analysis.claims]
-    events += _calls(state, context, "analyst")
-    events.append(
-        _event(
-            state,
-            context,
-            "analyst",
-            "claims",
-            source=source,
-            claims=claims,
-            keep=list(analysis.keep),
-            retire=list(analysis.retire),
-            note=analysis.note,
-        )
+    analysis, source, events = _or_stand_in(
+        state, context, "analyst", study, agents.analyst, agents.offline_analyst
     )
-    return {"analysis": analysis, "events": [*state["events"], *events]}
+    told = _event(
+        state,
+        context,
+        "analyst",
+        "claims",
+        source=source,
+        claims=[{"id": c.key, "statement": c.statement} for c in analysis.claims],
+        keep=list(analysis.keep),
+        retire=list(analysis.retire),
+        note=analysis.note,
+    )
+    return {"analysis": analysis, "events": [*events, told]}
 
 
 def designer(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Ask for children; a failing model's children are made offline."""
+    """Ask for children."""
     context = context_of(state, runtime)
     agents, view = context.agents, state["view"]
-    rng = niche_rng(context.request.seed, state["generation"], view.niche.id)
-    events: list[TraceEvent] = []
-    try:
-        proposals = agents.designer.propose(view, state["heuristics"], rng)
-    except ModelReplyError as error:
-        source = agents.designer.source
-        events.append(_event(state, context, "designer", "failed", source=source, why=str(error)))
-        proposals = agents.offline_designer.propose(view, state["heuristics"], rng)
-    events += _calls(state, context, "designer")
-    events += [
+
+    def propose(port: Designer) -> tuple[Proposal, ...]:
+        rng = niche_rng(context.request.seed, state["generation"], view.niche.id)
+        return port.propose(view, state["heuristics"], rng)
+
+    proposals, _, events = _or_stand_in(
+        state, context, "designer", propose, agents.designer, agents.offline_designer
+    )
+    told = [
         _event(state, context, "designer", "proposal", **p.model_dump(mode="json"))
         for p in proposals
     ]
-    return {"proposals": proposals, "events": [*state["events"], *events]}
+    return {"proposals": proposals, "events": [*events, *told]}
+
+
+def _or_stand_in(
+    state: NicheState,
+    context: SearchContext,
+    role: str,
+    use: Callable[[Port], T],
+    port: Port,
+    stand_in: Port,
+) -> tuple[T, str, list[TraceEvent]]:
+    """What an agent gives, or, where its model fails, the offline one: given, source, events."""
+    failed: list[TraceEvent] = []
+    try:
+        given, source = use(port), port.source
+    except ModelReplyError as error:
+        event = _event(state, context, role, "failed", source=port.source, why=str(error))
+        failed.append(event)
+        given, source = use(stand_in), stand_in.source
+    return given, source, [*failed, *_calls(state, context, role)]
 
 
 def validator(state: NicheState, runtime: Context) -> dict[str, Any]:
@@ -154,11 +165,7 @@ def validator(state: NicheState, runtime: Context) -> dict[str, Any]:
         verdicts = context.agents.validator.check(view.niche.id, (*proposals, *fill), evaluated)
         proposals = (*proposals, *fill)
     events = [_verdict_event(state, context, verdict) for verdict in verdicts]
-    return {
-        "proposals": proposals,
-        "verdicts": verdicts,
-        "events": [*state["events"], *events],
-    }
+    return {"proposals": proposals, "verdicts": verdicts, "events": events}
 
 
 def _verdict_event(state: NicheState, context: SearchContext, verdict: Verdict) -> TraceEvent:
@@ -198,7 +205,7 @@ def tools(state: NicheState, runtime: Context) -> dict[str, Any]:
         )
         for m in measured
     ]
-    return {"measured": measured, "events": [*state["events"], *events]}
+    return {"measured": measured, "events": events}
 
 
 def archive(state: NicheState, runtime: Context) -> dict[str, Any]:
@@ -216,7 +223,7 @@ def archive(state: NicheState, runtime: Context) -> dict[str, Any]:
         gains=list(gains),
         size=len(change.archive.cells),
     )
-    return {"gains": gains, "events": [*state["events"], event]}
+    return {"gains": gains, "events": [event]}
 
 
 def record(state: NicheState, runtime: Context) -> dict[str, Any]:
@@ -230,13 +237,17 @@ def record(state: NicheState, runtime: Context) -> dict[str, Any]:
         retire=analysis.retire,
         trials=_trials(state),
         rejected=tuple(v for v in state["verdicts"] if v.arch is None),
-        counts=_counts(state["verdicts"], state["measured"]),
-        raw=dict(Counter(v.proposal.source for v in state["verdicts"])),
+        counts=tally.count(state["verdicts"], state["measured"]),
+        counts_by=tally.count_by(state["verdicts"], state["measured"]),
         remedies=tuple(Remedy.model_validate(r) for r in state["plan"]["remedies"]),
-        gains=_gains_by_source(state["proposals"], state["measured"], state["gains"]),
+        gains=_gains_by_source(
+            state["proposals"], state["measured"], front_gains(state["view"], state["measured"])
+        ),
     )
     context.trace.append(state["events"])
     context.ledger.record(state["generation"], outcome)
+    if context.agents.governor is not None:
+        context.ledger.keep_usage(context.agents.governor.snapshot())
     return {}
 
 
@@ -276,16 +287,6 @@ def _trials(state: NicheState) -> tuple[Trial, ...]:
 
 def _ids(heuristics: tuple[Heuristic, ...]) -> tuple[str, ...]:
     return tuple(h.id for h in heuristics)
-
-
-def _counts(verdicts: tuple[Verdict, ...], measured: tuple[Measurement, ...]) -> ProposalCounts:
-    return ProposalCounts(
-        raw=len(verdicts),
-        repaired=sum(v.decision == "repaired" for v in verdicts),
-        duplicate=sum(v.kind in ("duplicate", "evaluated") for v in verdicts),
-        novel=len(measured),
-        rejected=sum(v.decision == "rejected" for v in verdicts),
-    )
 
 
 def _gains_by_source(

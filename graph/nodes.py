@@ -16,6 +16,7 @@ from llm_nas.graph.remedies import Remedies, reserves, signatures_after
 from llm_nas.graph.report import write_report
 from llm_nas.graph.resources import context_of, start_run
 from llm_nas.graph.state import NichePlan, SearchInput, SearchState
+from llm_nas.graph.tally import total
 from llm_nas.ports import Lesson, Pick
 from llm_nas.tools.sources import believed
 
@@ -122,6 +123,7 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         measured=len(measured),
         evaluations=context.evaluator.evaluations,
         slots={p["niche"]: p["slots"] for p in state["plans"]},
+        proposals=_by_source(outcomes),
     )
     found = [*_sources(context, generation), *_signatures(context, generation)]
     context.trace.append([*events, *found, done])
@@ -144,6 +146,12 @@ def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
         for old, new in zip(judged(generation), judged(generation + 1), strict=True)
         if generation == 0 or old.kept != new.kept
     ]
+
+
+def _by_source(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """How proposals fared in this generation, by who made them."""
+    by_source = total(o.counts_by for o in outcomes).get("source", {})
+    return {name: counts.model_dump() for name, counts in by_source.items()}
 
 
 def _signatures(context: SearchContext, generation: int) -> list[TraceEvent]:

@@ -27,11 +27,11 @@ def signatures_after(context: SearchContext, generation: int) -> tuple[Signature
         Tally(
             niche=o.niche,
             source=source,
-            raw=raw,
+            raw=counts.raw,
             rejected=tuple(v for v in o.rejected if v.proposal.source == source),
         )
         for o in outcomes
-        for source, raw in o.raw.items()
+        for source, counts in o.counts_by.get("source", {}).items()
     ]
     return detect(
         context.ledger.measured(before=generation + 1),

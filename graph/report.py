@@ -1,6 +1,7 @@
 """The report of a run: only here, after the search, is truth opened."""
 
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from llm_nas.domain import (
@@ -17,10 +18,11 @@ from llm_nas.evaluation.truth import TruthContext, open_context
 from llm_nas.graph import rundir
 from llm_nas.graph.context import SearchContext, shared_store
 from llm_nas.graph.inheritance import verdicts
+from llm_nas.graph.ledger import Outcome
+from llm_nas.graph.tally import total
 from llm_nas.knowledge.store import HeuristicStore
 
 _VERSIONED = ("llm-nas", "langgraph", "chromadb", "xgboost", "moocore", "numpy", "scipy")
-_COUNTED = ("raw", "repaired", "duplicate", "novel", "rejected")
 
 
 def write_report(context: SearchContext) -> SearchReport:
@@ -32,6 +34,7 @@ def write_report(context: SearchContext) -> SearchReport:
     finalists = choose_finalists(context.latency.values_ms, context.predicted_pct, cells)
     validation = context.benchmark.validation_accuracy_pct(context.request.dataset)
     front = _front(context, truth, scores)
+    outcomes = context.ledger.outcomes()
     report = SearchReport(
         protocol=PROTOCOL_VERSION,
         run=context.run,
@@ -42,7 +45,8 @@ def write_report(context: SearchContext) -> SearchReport:
         model=context.request.model,
         seed=context.request.seed,
         evaluations=len(measured),
-        proposals=_counts(context),
+        proposals=_counts(outcomes),
+        proposals_by=total(o.counts_by for o in outcomes),
         front=front,
         hv=scores.hv,
         hv_at_k=hv_at_k(truth, finalists[:FINALISTS], validation),
@@ -84,12 +88,9 @@ def _front(context: SearchContext, truth: TruthContext, scores: Scores) -> tuple
     )
 
 
-def _counts(context: SearchContext) -> ProposalCounts:
-    totals = dict.fromkeys(_COUNTED, 0)
-    for outcome in context.ledger.outcomes():
-        for name in _COUNTED:
-            totals[name] += getattr(outcome.counts, name)
-    return ProposalCounts.model_validate(totals)
+def _counts(outcomes: Sequence[Outcome]) -> ProposalCounts:
+    names = ProposalCounts.model_fields
+    return ProposalCounts(**{n: sum(getattr(o.counts, n) for o in outcomes) for n in names})
 
 
 def _cost(context: SearchContext) -> Cost:

@@ -3,11 +3,12 @@
 import signal
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
@@ -17,14 +18,11 @@ from llm_nas.agents.chat_options import ModelOptions
 from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.errors import RunStopped, StoreError
 from llm_nas.graph import rundir
-from llm_nas.graph.build import build_graph
+from llm_nas.graph.build import build_graph, run_config
 from llm_nas.graph.checkpoint import open_checkpointer
 from llm_nas.graph.context import Inputs, SearchContext, open_context, shared_store
 from llm_nas.graph.state import SearchInput
 from llm_nas.knowledge.store import HeuristicStore
-
-MODEL_NICHES = 6
-"""Niches of a generation that run at the same time when a model is asked."""
 
 
 def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport:
@@ -53,8 +51,13 @@ def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport
     return _drive(context, start=True)
 
 
-def resume(run: str | Path, inputs: Inputs | None = None) -> SearchReport:
+def resume(
+    run: str | Path, inputs: Inputs | None = None, changes: Mapping[str, Any] | None = None
+) -> SearchReport:
     """Go on with a run that was stopped or killed; a finished run's report is read back.
+
+    `changes` are fields of `ModelOptions` (a higher cap) that replace what the run was started
+    with, from now on; `inputs.options`, where given, replace all of them for this time.
 
     Raises:
         RequestError: When there is no such run.
@@ -66,8 +69,11 @@ def resume(run: str | Path, inputs: Inputs | None = None) -> SearchReport:
     request = SearchRequest.model_validate(body["request"])
     inputs = inputs or Inputs()
     if inputs.options is None:
-        kept = ModelOptions.model_validate(body.get("options", {}))
-        inputs = replace(inputs, options=kept)
+        options = ModelOptions.model_validate(body.get("options", {}) | dict(changes or {}))
+        inputs = replace(inputs, options=options)
+        if changes:
+            body["options"] = options.model_dump(mode="json")
+            rundir.write_json(folder / rundir.REQUEST, body)
     with _one_line_errors(folder):
         context = open_context(body["run"], folder, request, inputs)
     return _drive(context, start=False)
@@ -77,10 +83,7 @@ def _drive(context: SearchContext, *, start: bool) -> SearchReport:
     control = RunControl()
     context = replace(context, inputs=replace(context.inputs, drain=control.request_drain))
     folder = context.run_dir
-    config = RunnableConfig(
-        configurable={"thread_id": context.run},
-        recursion_limit=4 * context.request.generations + 20,
-    )
+    config = run_config(context) | RunnableConfig(configurable={"thread_id": context.run})
     try:
         with (
             _one_line_errors(folder),

@@ -4,7 +4,8 @@ Archives, measurements and traces live outside the state, in the run's ledger an
 checkpoint holds the request, counters and the plan of one generation.
 """
 
-from typing import Any, NotRequired
+import operator
+from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -68,7 +69,8 @@ class NicheState(NicheInput):
     verdicts: tuple[Verdict, ...]
     measured: tuple[Measurement, ...]
     gains: tuple[float, ...]
-    events: list[TraceEvent]
+    events: Annotated[list[TraceEvent], operator.add]
+    """What happened, in order; where two nodes run at once, by their names."""
 
 
 class NicheOutput(TypedDict):

@@ -69,6 +69,15 @@ def _measurement(d: dict[str, Any]) -> str:
     return f"{d['arch']}: {accuracy}, {d['latency_ms']:.4f} ms"
 
 
+def _generation(d: dict[str, Any]) -> str:
+    sources = "".join(
+        f"; {name}: {c['raw']} proposed, {c['novel']} measured, {c['repaired']} repaired, "
+        f"{c['duplicate']} repeated, {c['rejected']} rejected"
+        for name, c in d.get("proposals", {}).items()
+    )
+    return f"{d['measured']} measured, {d['evaluations']} in all{sources}"
+
+
 _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "niches": _niches,
     "heuristics": _heuristics,
@@ -89,5 +98,5 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "source": lambda d: (
         f"store of {d['source']} {'believed' if d['kept'] else 'dropped'}: {d['reason']}"
     ),
-    "generation": lambda d: f"{d['measured']} measured, {d['evaluations']} in all",
+    "generation": _generation,
 }

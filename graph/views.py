@@ -52,11 +52,11 @@ def niche_view(context: SearchContext, generation: int, plan: NichePlan) -> Nich
 def _gains(past: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
     """Gains by source where sources can be compared, oldest first.
 
-    Only generations after the first in which two sources had children count, each scaled by
-    the best gain in it: gains shrink as a front fills, whoever makes them.
+    Only generations in which two sources had children count, each scaled by the best gain in
+    it: gains shrink as a front fills, whoever makes them.
     """
     found: dict[str, tuple[float, ...]] = {}
-    for outcome in past[1:]:
+    for outcome in past:
         best = max((gain for gains in outcome.gains.values() for gain in gains), default=0.0)
         if len(outcome.gains) < 2 or best <= 0.0:
             continue
@@ -83,6 +83,19 @@ def hypervolume_gains(
         gains.append(_volume(box, [*before, cell]) - (_volume(box, before) if before else 0.0))
         before.append(cell)
     return tuple(gains), change
+
+
+def front_gains(view: NicheView, measured: Sequence[Measurement]) -> tuple[float, ...]:
+    """What each cell alone would have added to the front of the whole run.
+
+    Unlike `hypervolume_gains` this is the same in every order, and a cell that only its niche
+    needed earns nothing. Normalised by the box of all cells, reference (1.1, 1.1).
+    """
+    if not measured:
+        return ()
+    box = indicators.bounding_box(_points([*view.measured, *measured]))
+    before = _volume(box, view.measured) if view.measured else 0.0
+    return tuple(_volume(box, [*view.measured, cell]) - before for cell in measured)
 
 
 def _points(cells: Sequence[Measurement]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

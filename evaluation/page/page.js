@@ -277,8 +277,9 @@ function showRun() {
   table("cost", ["what", "how much"], [["cells measured", run.evaluations], ["seconds", fixed(c.seconds, 1)], ["model calls", c.calls],
     ["tokens in / out", `${c.tokens_in} / ${c.tokens_out}`], ["US$", c.usd === null ? "price unknown" : fixed(c.usd, 4)],
     ["proposals", `${p.raw}: ${p.novel} novel (${share(p.novel, p.raw)}), ${p.repaired} repaired (${share(p.repaired, p.raw)}), ${p.duplicate} duplicate (${share(p.duplicate, p.raw)}), ${p.rejected} rejected (${share(p.rejected, p.raw)})`]], [1]);
-  table("sources", ["source", "proposals", "novel", "rejected", "mean gain"], run.sources.map((s) => [s.source, s.proposals, share(s.novel, s.proposals),
-    share(s.rejected, s.proposals), fixed(s.gain, 4)]), [1, 2, 3, 4]);
+  table("sources", ["by", "who or how", "proposals", "novel", "valid as written", "repaired", "repeated", "new", "rejected", "mean gain"],
+    run.sources.map((s) => [s.grouping, s.name, s.counts.raw, s.counts.novel,
+      ...["raw_valid", "repaired", "duplicate", "novel", "rejected"].map((k) => share(s.rates[k], 1)), fixed(s.gain, 4)]), [2, 3, 4, 5, 6, 7, 8, 9]);
   showSignatures();
   table("heuristics", ["heuristic", "status", "n", "shown", "withheld", "lift"], run.heuristics.map((h) => [h.statement, h.status, h.n, h.shown, h.withheld,
     h.lift === null ? "–" : (h.lift >= 0 ? "+" : "") + fixed(h.lift, 4)]), [2, 3, 4, 5]);

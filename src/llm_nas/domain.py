@@ -124,6 +124,45 @@ class ProposalCounts(Frozen):
     rejected: int = 0
 
 
+class SourceCounts(ProposalCounts):
+    """How the proposals of one source fared: raw = novel + spare + rejected."""
+
+    valid: int = 0
+    """Legal and in their niche as they were written, new or not."""
+    spare: int = 0
+    """Legal and new, but no slot was left for them."""
+
+    def plus(self, other: "SourceCounts") -> "SourceCounts":
+        """The sum of both."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return SourceCounts.model_validate({name: mine[name] + theirs[name] for name in mine})
+
+    def rates(self) -> "SourceRates":
+        """Shares of what was proposed."""
+        raw = max(self.raw, 1)
+        return SourceRates(
+            raw_valid=self.valid / raw,
+            repaired=self.repaired / raw,
+            duplicate=self.duplicate / raw,
+            novel=(self.novel + self.spare) / raw,
+            rejected=self.rejected / raw,
+        )
+
+
+class SourceRates(Frozen):
+    """Shares in [0, 1] of what one source proposed; `novel` ones are legal and new."""
+
+    raw_valid: float
+    repaired: float
+    duplicate: float
+    novel: float
+    rejected: float
+
+
+CountsBy: TypeAlias = dict[str, dict[str, SourceCounts]]
+"""Counts by grouping (`source`, `operator`, `heuristics`), then by its values."""
+
+
 class Cost(Frozen):
     """What a run cost beside evaluations; `usd` is None when a model's price is unknown."""
 
@@ -179,6 +218,8 @@ class SearchReport(Frozen):
     seed: int
     evaluations: int
     proposals: ProposalCounts
+    proposals_by: CountsBy = Field(default_factory=dict)
+    """The same by source (a model's name, `offline`), operator, and heuristics shown or none."""
     front: tuple[FrontPoint, ...]
     hv: float
     hv_at_k: float

@@ -10,10 +10,10 @@ from llm_nas.agents.blind import Lexicon, blind_lexicon, open_lexicon
 from llm_nas.agents.chat_agents import run_lexicon
 from llm_nas.agents.chat_nonsense import NonsenseTransport
 from llm_nas.agents.chat_options import ModelOptions
-from llm_nas.agents.governor import Governor
 from llm_nas.agents.model_analyst import ModelAnalyst
 from llm_nas.agents.model_designer import ModelDesigner, read_cell
 from llm_nas.agents.model_plan import plan_children
+from llm_nas.agents.model_seat import Seat
 from llm_nas.claims import Heuristic
 from llm_nas.domain import DATASETS, DEVICES, SearchRequest
 from llm_nas.ports import NicheView, Partition, SearchSpace
@@ -29,14 +29,9 @@ def blind(space: SearchSpace, partition: Partition) -> Lexicon:
     return blind_lexicon(space, partition, np.random.default_rng(11), ["mydev"])
 
 
-def agents(
-    space: SearchSpace, partition: Partition, lexicon: Lexicon
-) -> tuple[ModelAnalyst, ModelDesigner]:
-    options = ModelOptions()
-    usage = Governor(options, {"analyst": None, "designer": None})
-    parts = (space, partition, lexicon, options, usage)
-    model = NonsenseTransport(3)
-    return ModelAnalyst(model, "m", *parts), ModelDesigner(model, "m", *parts)
+def agents(partition: Partition, lexicon: Lexicon) -> tuple[ModelAnalyst, ModelDesigner]:
+    seat = Seat(NonsenseTransport(3), "m", lexicon, ModelOptions())
+    return ModelAnalyst(seat, partition), ModelDesigner(seat, partition)
 
 
 def test_no_name_reaches_the_model(
@@ -46,7 +41,7 @@ def test_no_name_reaches_the_model(
     heuristics: tuple[Heuristic, ...],
     blind: Lexicon,
 ) -> None:
-    analyst, designer = agents(space, partition, blind)
+    analyst, designer = agents(partition, blind)
     view = replace(view, suggestions=(view.measured[0].arch,))
     children = plan_children(view, np.random.default_rng(0))
     for request in (
@@ -69,7 +64,7 @@ def test_blind_answers_come_back_as_cells_of_the_niche(
     heuristics: tuple[Heuristic, ...],
     blind: Lexicon,
 ) -> None:
-    analyst, designer = agents(space, partition, blind)
+    analyst, designer = agents(partition, blind)
     proposals = designer.propose(view, heuristics, np.random.default_rng(0))
     assert {partition.niche_of(space.parse(p.arch)) for p in proposals} == {"S3"}
     for claim in analyst.study(view, heuristics).claims:

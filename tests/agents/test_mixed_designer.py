@@ -11,14 +11,18 @@ from llm_nas.domain import Niche, Proposal
 from llm_nas.errors import ModelReplyError
 from llm_nas.ports import NicheView
 
+EXTRA = 2
 
-def view(slots: int, generation: int = 1, **gains: tuple[float, ...]) -> NicheView:
+
+def view(
+    slots: int, generation: int = 1, generations: int = 10, **gains: tuple[float, ...]
+) -> NicheView:
     return NicheView(
         dataset="cifar10",
         device="toy",
         niche=Niche(id="S0", rule="any"),
         generation=generation,
-        generations=10,
+        generations=generations,
         slots=slots,
         archive=(),
         measured=(),
@@ -34,7 +38,7 @@ def quiet() -> int:
 
 
 class Scripted:
-    """Proposes `slots` numbered cells, or fails."""
+    """Proposes `slots` numbered cells, the model some more, or fails."""
 
     def __init__(self, source: str, *, fails: bool = False) -> None:
         self.source = source
@@ -47,7 +51,7 @@ class Scripted:
             raise ModelReplyError("no answer")
         return tuple(
             Proposal(arch=f"{self.source}{i}", operator="model", source=self.source)
-            for i in range(view.slots)
+            for i in range(view.slots + (EXTRA if self.source == "model" else 0))
         )
 
 
@@ -56,14 +60,19 @@ def sources(view: NicheView, *, fails: bool = False) -> list[str]:
     return [p.source for p in mixed.propose(view, (), np.random.default_rng(0))]
 
 
-def test_in_the_first_generation_the_slots_are_shared() -> None:
-    assert sorted(sources(view(4, 0))) == ["model"] * 2 + ["offline"] * 2
+def test_the_first_generation_is_the_offline_designers() -> None:
+    assert sources(view(4, 0)) == ["offline"] * 4
+
+
+def test_in_the_only_generation_the_slots_are_shared_and_left_overs_follow() -> None:
+    told = sources(view(4, 0, generations=1))
+    assert told == ["model"] * 2 + ["offline"] * 2 + ["model"] * EXTRA + ["offline"] * 2
 
 
 def test_slots_follow_the_measured_gain() -> None:
     good = view(6, quiet(), model=(1.0, 1.0), offline=(0.3, 0.3))
     bad = view(6, quiet(), model=(0.0, 0.1), offline=(1.0, 1.0))
-    assert sources(good).count("model") > 3
+    assert sources(good)[:6].count("model") > 3
     assert sources(bad).count("model") == 0
     assert sources(view(6, quiet())).count("model") == 0
 
@@ -77,16 +86,27 @@ def test_a_useless_model_is_tried_again_now_and_then() -> None:
     assert model_slots({}, "model", "offline", view(1, quiet() + TRY_EVERY - 1)) == 0
 
 
-def test_a_failing_model_leaves_its_slots_to_the_offline_designer() -> None:
-    assert sources(view(4, 0), fails=True) == ["offline"] * 4
-    with pytest.raises(ModelReplyError):
-        sources(view(1, 0), fails=True)
+def test_a_failure_passes_through_wherever_the_model_had_slots() -> None:
+    for slots in (4, 1):
+        with pytest.raises(ModelReplyError):
+            sources(view(slots, 0, generations=1), fails=True)
+    assert sources(view(6, quiet()), fails=True) == ["offline"] * 6
 
 
-def test_recent_gains_weigh_more() -> None:
-    assert worth([0.0, 1.0]) > 0.5 > worth([1.0, 0.0])
+def test_recent_gains_weigh_more_and_few_gains_are_doubted() -> None:
+    assert worth([0.0, 1.0]) > worth([1.0, 0.0]) > 0.0
     assert worth([]) == 0.0
-    assert worth([0.2, 0.2, 0.2]) == pytest.approx(0.2)
+    assert worth([], 0.5) == 0.5
+    assert worth([1.0]) == 0.5
+    assert worth([0.2] * 40, 0.2) == pytest.approx(0.2)
+    assert worth([1.0, 1.0]) > worth([1.0])
+
+
+def test_the_offline_designer_keeps_one_slot_where_there_are_two() -> None:
+    """Otherwise a lucky first child would end the comparison."""
+    best = {"model": (1.0,) * 9, "offline": (0.0,) * 9}
+    given_slots = [model_slots(best, "model", "offline", view(n)) for n in (1, 2, 5)]
+    assert given_slots == [1, 1, 4]
 
 
 @given(
@@ -101,4 +121,5 @@ def test_slots_are_never_exceeded(
     place = view(slots, generation, model=tuple(mine), offline=tuple(other))
     wanted = model_slots(place.gains, "model", "offline", place)
     assert 0 <= wanted <= slots
-    assert len(sources(place)) == slots
+    assert sources(place)[:slots].count("model") == wanted
+    assert len(sources(place)) == slots + (EXTRA + wanted if wanted else 0)

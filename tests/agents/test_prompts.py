@@ -11,10 +11,10 @@ from llm_nas.agents.blind import open_lexicon
 from llm_nas.agents.chat import ChatRequest
 from llm_nas.agents.chat_nonsense import NonsenseTransport
 from llm_nas.agents.chat_options import ModelOptions
-from llm_nas.agents.governor import Governor
 from llm_nas.agents.model_analyst import ModelAnalyst
 from llm_nas.agents.model_designer import ModelDesigner
 from llm_nas.agents.model_plan import plan_children
+from llm_nas.agents.model_seat import Seat
 from llm_nas.agents.prompts import (
     PROMPTS,
     TOKEN_LIMITS,
@@ -33,12 +33,8 @@ GOLDEN = Path(__file__).parent.parent / "fixtures" / "prompts"
 
 @pytest.fixture
 def both(space: SearchSpace, partition: Partition) -> tuple[ModelAnalyst, ModelDesigner]:
-    options = ModelOptions()
-    usage = Governor(options, {"analyst": None, "designer": None})
-    parts = (space, partition, open_lexicon(space), options, usage)
-    return ModelAnalyst(NonsenseTransport(), "m", *parts), ModelDesigner(
-        NonsenseTransport(), "m", *parts
-    )
+    seat = Seat(NonsenseTransport(), "m", open_lexicon(space), ModelOptions())
+    return ModelAnalyst(seat, partition), ModelDesigner(seat, partition)
 
 
 def rendered(request: ChatRequest) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import product
 from math import comb
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from llm_nas.agents.schema import (
     choices,
     claims_schema,
     niche_boxes,
+    part_of_niche,
 )
 from llm_nas.domain import IntArray
 from llm_nas.ports import Partition, SearchSpace
@@ -29,12 +31,8 @@ NICHES = ("S0", "S1", "S2", "S3", "S4", "S5")
 
 
 def members_of(space: SearchSpace, boxes: tuple[Box, ...]) -> set[int]:
-    """The slow twin: which cells some box admits, one by one."""
-    return {
-        index
-        for index, cell in enumerate(space.codes().tolist())
-        if any(all(op in ops for op, ops in zip(cell, box, strict=True)) for box in boxes)
-    }
+    """The slow twin: the cells the boxes admit, one by one."""
+    return {space.index(cell) for box in boxes for cell in product(*box)}
 
 
 @pytest.mark.parametrize("niche", NICHES)
@@ -110,6 +108,33 @@ def test_every_valid_answer_is_in_the_niche(
         cell, rationale = read_cell(lexicon, item)
         assert partition.niche_of(cell) == niche
         assert rationale
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_part_of_an_irregular_niche_lies_inside_it_and_holds_the_front(
+    space: SearchSpace, seed: int
+) -> None:
+    """Equal parts of a made-up latency: no small cover, yet no box leaves the niche."""
+    rng = np.random.default_rng(seed)
+    cost = space.codes() @ rng.normal(size=len(space.edges)) + rng.normal(size=space.size)
+    members: IntArray = np.sort(np.argsort(cost)[5000:7600])
+    assert niche_boxes(space, members) is None
+    front = [space.cell(int(i)) for i in rng.choice(members, 5, replace=False)]
+    boxes = part_of_niche(space, members, front, rng)
+    assert boxes is not None
+    assert choices(boxes) <= 800
+    covered = members_of(space, boxes)
+    assert covered <= set(members.tolist())
+    assert {space.index(cell) for cell in front} <= covered
+    other = part_of_niche(space, members, (), np.random.default_rng(seed + 100))
+    assert other is not None
+    assert len(covered | members_of(space, other)) > len(covered)
+
+
+def test_a_part_of_a_regular_niche_is_the_niche(space: SearchSpace, partition: Partition) -> None:
+    boxes = part_of_niche(space, partition.members("S3"), (), np.random.default_rng(0))
+    assert boxes is not None
+    assert members_of(space, boxes) == set(partition.members("S3").tolist())
 
 
 def lexicon_for(space: SearchSpace, partition: Partition, blind: bool) -> Lexicon:

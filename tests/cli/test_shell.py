@@ -50,6 +50,20 @@ def test_people_get_a_table_a_story_and_heuristics(
     assert json.loads(capsys.readouterr().out)
 
 
+def test_a_run_stopped_at_a_cap_goes_on_with_a_higher_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--model", "control:nonsense", "--generations", "4", "--labels", "100"]
+    assert search(tmp_path, *more, "--max-calls", "1") != 0
+    told = capsys.readouterr().err
+    assert "analyst, control:nonsense: 24 calls" in told
+    assert "designer, control:nonsense: 24 calls" in told
+    assert "--max-calls 1 reached; go on with: llm-nas search --resume" in told
+    again = ["search", "--resume", str(tmp_path / "run"), "--max-calls", "90", "--json"]
+    assert run(again) == 0
+    assert json.loads(capsys.readouterr().out)["cost"]["calls"] > 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

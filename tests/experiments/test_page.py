@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from llm_nas.domain import SearchReport, SearchRequest
+from llm_nas.domain import SearchReport, SearchRequest, SourceCounts
 from llm_nas.errors import RequestError, StoreError
 from llm_nas.evaluation.page_data import (
     PageHeuristic,
     PageRemedy,
     PageRun,
     PageSignature,
-    PageSource,
     page_run,
 )
 from llm_nas.evaluation.page_render import embedded_json, render_page
+from llm_nas.evaluation.page_sources import PageSource
 from llm_nas.experiments.page import write_page
 from llm_nas.graph.search import search
 from llm_nas.graph.trace import read_trace
@@ -102,7 +102,8 @@ def hostile(page: PageRun) -> PageRun:
     heuristic = PageHeuristic(id=NASTY, statement=NASTY, status=NASTY)
     signature = PageSignature(generation=1, niche=NASTY, kind=NASTY, reason=NASTY, source=NASTY)
     remedy = PageRemedy(generation=2, niche=NASTY, kind=NASTY, taken=NASTY, source=NASTY)
-    source = PageSource(source=NASTY, proposals=3, novel=1, rejected=2, gain=0.1)
+    counts = SourceCounts(raw=3, novel=1, rejected=2)
+    source = PageSource(grouping=NASTY, name=NASTY, counts=counts, rates=counts.rates(), gain=0.1)
     texts = {"run": NASTY, "dataset": NASTY, "model": NASTY, "knee": NASTY, "predictor": NASTY}
     return page.model_copy(
         update=texts
@@ -234,7 +235,7 @@ def test_a_page_can_be_used(page: PageRun, tmp_path: Path) -> None:
     assert found["signatures"] == (
         "S2, clustering, generation 1\u20132: 14 cellsdone in generation 2, S2: aimed at 2-3 ms"
     )
-    assert "offline18100 %0 %" in found["sources"]
+    assert "sourceoffline1818100 %0 %0 %100 %0 %" in found["sources"]
     assert found["second"] == "cifar100 on fpga"
 
 

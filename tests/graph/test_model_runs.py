@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,23 @@ from typing import Any
 
 import pytest
 
-from llm_nas.agents.chat import ChatReply, ChatRequest
+from llm_nas.agents.chat import ChatReply, ChatRequest, ChatTransport
 from llm_nas.agents.chat_errors import CallFailed
 from llm_nas.agents.chat_nonsense import NONSENSE_MODEL, NonsenseTransport
 from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.domain import FloatArray
 from llm_nas.errors import RunStopped
+from llm_nas.evaluation.page_data import page_run
+from llm_nas.experiments.system import drive
+from llm_nas.experiments.variants import model_alone
 from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import resume, search
+from llm_nas.graph.story import tell
+from llm_nas.graph.trace import read_trace
+from llm_nas.tools.partition import make_partition
+from llm_nas.tools.space import nas_bench_201
 from tests.agents.openai_server import OpenAIServer, failure
+from tests.agents.oracle import Oracle, best_cells
 from tests.graph.requests import RequestMaker
 
 
@@ -60,14 +70,85 @@ def test_failing_calls_lose_no_cell_and_measure_none_twice(
     inputs: Inputs, request_of: RequestMaker, seed: int
 ) -> None:
     failing = replace(
-        inputs, options=ModelOptions(retries=0, repairs=0), transport=Failing(0.3, seed)
+        inputs, options=ModelOptions(retries=0, repairs=0), transport=Failing(0.5, seed)
     )
     report = search(request_of(model=NONSENSE_MODEL, seed=seed), failing)
     told = events(report.out)
     measured = Counter(e["data"]["arch"] for e in told if e["event"] == "measurement")
     assert report.evaluations == len(measured) == 30
     assert set(measured.values()) == {1}
-    assert any(e["event"] == "failed" for e in told)
+    failures = {
+        (e["generation"], e["niche"], e["role"])
+        for e in told
+        if e["event"] == "call" and e["data"]["outcome"] == "failure"
+    }
+    noted = {(e["generation"], e["niche"], e["role"]) for e in told if e["event"] == "failed"}
+    assert noted == failures != set()
+
+
+def test_how_proposals_fared_is_kept_for_every_model(
+    inputs: Inputs, request_of: RequestMaker
+) -> None:
+    model = replace(inputs, transport=NonsenseTransport())
+    report = search(request_of(model=NONSENSE_MODEL), model)
+    by_source = report.proposals_by["source"]
+    assert set(by_source) == {NONSENSE_MODEL, "offline"}
+    assert sum(c.raw for c in by_source.values()) == report.proposals.raw
+    assert sum(c.novel for c in by_source.values()) == report.evaluations
+    told = [e["data"] for e in events(report.out) if e["event"] == "generation"]
+    for name, counts in by_source.items():
+        raw = [d["proposals"].get(name, {"raw": 0})["raw"] for d in told]
+        assert sum(raw) == counts.raw > 0
+    assert f"{NONSENSE_MODEL}: " in "\n".join(tell(read_trace(report.out)))
+    rows = {(s.grouping, s.name): s for s in page_run(report, read_trace(report.out)).sources}
+    assert rows["source", NONSENSE_MODEL].rates == by_source[NONSENSE_MODEL].rates()
+    assert rows["source", NONSENSE_MODEL].rates.raw_valid > 0.5
+
+
+def test_nonsense_costs_little_and_an_oracle_helps(
+    inputs: Inputs, request_of: RequestMaker, predicted_pct: FloatArray
+) -> None:
+    space = nas_bench_201()
+    latency_ms = inputs.benchmark.latency_ms("cifar10", "fpga") if inputs.benchmark else None
+    assert latency_ms is not None
+    best = best_cells(make_partition(space), predicted_pct, latency_ms, seed=0)
+    models: dict[str, ChatTransport] = {
+        "nonsense": NonsenseTransport(),
+        "oracle": Oracle(space, best),
+    }
+    fields = {"budget": 60, "generations": 6}
+    offline = search(request_of("offline", **fields), inputs)
+    reports = {
+        name: search(
+            request_of(name, model=NONSENSE_MODEL, **fields), replace(inputs, transport=transport)
+        )
+        for name, transport in models.items()
+    }
+    assert reports["nonsense"].hv > offline.hv - 0.01
+    assert reports["oracle"].hv > offline.hv
+    cells = [r.proposals_by["source"][NONSENSE_MODEL].novel for r in reports.values()]
+    assert 0 < min(cells) <= max(cells) < 20
+
+
+class Meeting:
+    """Lets the calls of the second generation pass only when twelve of them are there."""
+
+    def __init__(self) -> None:
+        self._everybody = threading.Barrier(12, timeout=20)
+        self._inner = NonsenseTransport()
+
+    def send(self, request: ChatRequest) -> ChatReply:
+        if request.caller.generation == 1:
+            self._everybody.wait()
+        return self._inner.send(request)
+
+
+def test_both_roles_of_all_niches_are_asked_at_the_same_time(
+    inputs: Inputs, request_of: RequestMaker
+) -> None:
+    meeting = replace(inputs, transport=Meeting())
+    request = request_of(model=NONSENSE_MODEL, budget=24, generations=2)
+    assert len(drive(request, meeting, model_alone)) == 24
 
 
 def test_a_cap_stops_the_run_and_a_resume_ends_it(
@@ -78,6 +159,35 @@ def test_a_cap_stops_the_run_and_a_resume_ends_it(
         search(request_of(model=NONSENSE_MODEL), capped)
     open_again = replace(inputs, options=ModelOptions(), transport=NonsenseTransport())
     assert resume(request_of().out or "", open_again).evaluations == 30
+
+
+def test_a_resume_may_raise_a_cap_and_keeps_the_rest(
+    inputs: Inputs, request_of: RequestMaker
+) -> None:
+    model = replace(inputs, transport=NonsenseTransport())
+    options = ModelOptions(max_calls=1, temperature=0.1)
+    with pytest.raises(RunStopped, match="--max-calls 1 reached"):
+        search(request_of(model=NONSENSE_MODEL, generations=5), replace(model, options=options))
+    folder = request_of.folder / "run"
+    with pytest.raises(RunStopped, match="--max-calls 2 reached"):
+        resume(folder, model, {"max_calls": 2})
+    report = resume(folder, model, {"max_calls": None})
+    assert report.cost.calls > 2
+    kept = json.loads((folder / "request.json").read_text())["options"]
+    assert (kept["max_calls"], kept["temperature"]) == (None, 0.1)
+
+
+@pytest.mark.parametrize("partition", ["latency:4", "flops:4", "auto:4"])
+def test_a_models_cells_are_in_their_niche_whatever_the_partition(
+    inputs: Inputs, request_of: RequestMaker, partition: str
+) -> None:
+    model = replace(inputs, transport=NonsenseTransport())
+    request = request_of(model=NONSENSE_MODEL, partition=partition, budget=24, generations=2)
+    assert len(drive(request, model, model_alone)) == 24
+    verdicts = [e["data"] for e in events(request_of.folder / "run") if e["event"] == "verdict"]
+    own = [v for v in verdicts if v["source"] == NONSENSE_MODEL]
+    assert len(own) > 20
+    assert not [v for v in own if v["kind"] in ("out_of_niche", "illegal")]
 
 
 def test_when_spent_a_run_may_go_on_offline(inputs: Inputs, request_of: RequestMaker) -> None:

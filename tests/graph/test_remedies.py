@@ -9,7 +9,7 @@ import pytest
 
 from llm_nas.agents.mixed_designer import MixedDesigner
 from llm_nas.claims import Heuristic
-from llm_nas.domain import IntArray, Proposal, TraceEvent, Verdict
+from llm_nas.domain import CountsBy, IntArray, Proposal, SourceCounts, TraceEvent, Verdict
 from llm_nas.evaluation.remedies import REST, Remedy
 from llm_nas.evaluation.signatures import PATIENCE
 from llm_nas.graph import rundir
@@ -51,8 +51,12 @@ def plant(
     context.ledger.measure(generation, NICHE, archs, lambda new: answers[: len(new)])
 
 
+def proposed(raw: int) -> CountsBy:
+    return {"source": {"offline": SourceCounts(raw=raw)}}
+
+
 def record(context: SearchContext, generation: int, *remedies: Remedy) -> None:
-    outcome = Outcome(niche=NICHE, raw={"offline": 4}, remedies=remedies)
+    outcome = Outcome(niche=NICHE, counts_by=proposed(4), remedies=remedies)
     context.ledger.record(generation, outcome)
 
 
@@ -135,7 +139,7 @@ def test_operators_that_repeat_draw_fresh_cells(context: SearchContext) -> None:
     plant(context, 0, fastest(context, 3))
     proposal = Proposal(arch="x", operator="mutation", source="offline")
     same = Verdict(proposal=proposal, decision="rejected", kind="evaluated", reason="seen")
-    context.ledger.record(0, Outcome(niche=NICHE, raw={"offline": 8}, rejected=(same,) * 8))
+    context.ledger.record(0, Outcome(niche=NICHE, counts_by=proposed(8), rejected=(same,) * 8))
     (remedy,) = measures(context, 1)
     assert (remedy.kind, remedy.source) == ("repetition", "offline")
     (plan,) = [p for p in deal((), 4, [NICHE], [remedy])]

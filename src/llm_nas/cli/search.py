@@ -1,6 +1,6 @@
 """`llm-nas search`: cells for a device."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ _AGENTS = {
 
 
 def search(
+    ctx: typer.Context,
     dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or ImageNet16-120")] = "cifar10",
     device: Annotated[str, typer.Option(help="a known device, or NAME=FILE.csv")] = "edgegpu",
     budget: Annotated[int, typer.Option(help="unique cells whose accuracy is asked for")] = 120,
@@ -51,7 +52,7 @@ def search(
     record: Annotated[Path | None, typer.Option(help="keep requests and answers here")] = None,
     replay: Annotated[Path | None, typer.Option(help="answer from a record, no network")] = None,
     blind: Annotated[bool, typer.Option(help="hide all names from the model")] = False,
-    concurrency: Annotated[int, typer.Option(help="model calls at the same time")] = 6,
+    concurrency: Annotated[int, typer.Option(help="model calls at the same time")] = 12,
     temperature: Annotated[float | None, typer.Option(help="of the model")] = 0.7,
     timeout: Annotated[float, typer.Option(help="seconds to wait for an answer")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
@@ -62,29 +63,28 @@ def search(
     from llm_nas.graph import search as door
     from llm_nas.graph.context import Inputs
 
-    options = ModelOptions.model_validate(
-        {
-            "analyst_model": analyst_model,
-            "designer_model": designer_model,
-            "base_url": base_url,
-            "max_usd": max_usd,
-            "max_tokens": max_tokens,
-            "max_calls": max_calls,
-            "max_seconds": max_seconds,
-            "when_spent": when_spent,
-            "record": record,
-            "replay": replay,
-            "blind": blind,
-            "concurrency": concurrency,
-            "temperature": temperature,
-            "timeout_s": timeout,
-        }
-    )
+    asked = {
+        "analyst_model": analyst_model,
+        "designer_model": designer_model,
+        "base_url": base_url,
+        "max_usd": max_usd,
+        "max_tokens": max_tokens,
+        "max_calls": max_calls,
+        "max_seconds": max_seconds,
+        "when_spent": when_spent,
+        "record": record,
+        "replay": replay,
+        "blind": blind,
+        "concurrency": concurrency,
+        "temperature": temperature,
+        "timeout_s": timeout,
+    }
     with _progress(generations, budget, quiet=as_json) as progress:
-        inputs = Inputs(options=options, progress=progress, note=console.print)
+        inputs = Inputs(progress=progress, note=_note)
         if resume is not None:
-            report = door.resume(resume, replace(inputs, options=None))
+            report = door.resume(resume, inputs, _given(ctx, asked))
         else:
+            inputs = replace(inputs, options=ModelOptions.model_validate(asked))
             request = SearchRequest(
                 dataset=dataset,
                 device=device,
@@ -101,6 +101,20 @@ def search(
             )
             report = door.search(request, inputs)
     print_json(report) if as_json else show(report)
+
+
+def _given(ctx: typer.Context, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line says itself: a resumed run keeps everything else."""
+
+    def typed(name: str) -> bool:
+        source = ctx.get_parameter_source(name.removesuffix("_s"))
+        return source is not None and source.name == "COMMANDLINE"
+
+    return {name: value for name, value in asked.items() if typed(name)}
+
+
+def _note(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 from llm_nas.agents.blind import open_lexicon
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.model_seat import Seat
 from llm_nas.agents.model_survey import LATENCY_WISH, Surveyor
 from llm_nas.agents.schema import niche_boxes
 from llm_nas.domain import Cell, FloatArray, Frozen
@@ -64,7 +65,7 @@ def measure_bias(
     """Ask in three ways and see where the cells fall; `latency_ms` is `(size,)`."""
     if setting.cells < 1 or setting.batch < 1:
         raise RequestError("bias: expected at least 1 cell and batches of at least 1")
-    surveyor = Surveyor(transport, setting.model, open_lexicon(space), options)
+    surveyor = Surveyor(Seat(transport, setting.model, open_lexicon(space), options))
     ways = tuple(
         _result(way, *_ask(way, setting, surveyor, space, partition), space, partition, latency_ms)
         for way in WAYS

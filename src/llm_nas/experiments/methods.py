@@ -15,7 +15,7 @@ from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls import CONTROLS, make_control
 from llm_nas.experiments.setting import Setting, in_partition
 from llm_nas.experiments.system import run_system
-from llm_nas.experiments.variants import VARIANTS, Variant
+from llm_nas.experiments.variants import PUBLISHED, VARIANTS, Variant
 from llm_nas.ports import Evaluator, SearchSpace
 from llm_nas.tools.measure import BudgetedEvaluator
 
@@ -123,8 +123,9 @@ def make_method(name: str, generations: int = 10) -> Method:
 
     Args:
         name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model
-            (`model:graduated` is the variant of that name), or `best-of-n:NAME` for a single
-            generation of it: one prompt a niche, no loop.
+            (`model:graduated` is the variant of that name), `published:NAME` for the model alone
+            in equal niches, as the method was published, or `best-of-n:NAME` for a single
+            generation: one prompt a niche, no loop.
             `NAME@PARTITION` is any of them with a partition of its own.
         generations: Of the system's own search.
 
@@ -147,9 +148,11 @@ def make_method(name: str, generations: int = 10) -> Method:
         return system_method(model or OFFLINE, 1)
     if kind == "model" and model:
         return system_method(model, generations)
+    if kind == "published" and model:
+        return system_method(model, generations, PUBLISHED)
     raise RequestError(
-        f"--methods: unknown {name!r}; use {', '.join(METHODS)}, best-of-n:MODEL, model:MODEL "
-        f"or an ablation ({', '.join(VARIANTS)})"
+        f"--methods: unknown {name!r}; use {', '.join(METHODS)}, best-of-n:MODEL, model:MODEL, "
+        f"published:MODEL or an ablation ({', '.join(VARIANTS)})"
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from llm_nas.agents.blind import blind_lexicon, open_lexicon
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.model_seat import Seat
 from llm_nas.agents.model_survey import Surveyor
 from llm_nas.domain import FloatArray, Frozen
 from llm_nas.errors import ModelReplyError, RequestError
@@ -89,7 +90,7 @@ def _rounds(
         lexicon = (
             blind_lexicon(space, make_partition(space), rng) if blind else open_lexicon(space)
         )
-        surveyor = Surveyor(transport, setting.model, lexicon, options)
+        surveyor = Surveyor(Seat(transport, setting.model, lexicon, options))
         cells = [space.cell(int(index)) for index in drawn]
         try:
             scores = surveyor.scores(setting.dataset, cells, turn)

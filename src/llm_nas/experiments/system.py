@@ -12,7 +12,7 @@ from llm_nas.domain import DATASETS, DEVICES, SearchRequest
 from llm_nas.experiments.setting import Setting, benchmark_in, predictions
 from llm_nas.experiments.variants import Change, Memory, Variant
 from llm_nas.graph import rundir
-from llm_nas.graph.build import build_graph
+from llm_nas.graph.build import build_graph, run_config
 from llm_nas.graph.context import Inputs, open_context, shared_store
 from llm_nas.knowledge.store import HeuristicStore
 
@@ -111,7 +111,7 @@ def drive(
     with closing(context):
         build_graph(report=report).invoke(
             {"request": request.model_dump(mode="json"), "run_dir": str(folder)},
-            {"recursion_limit": 4 * request.generations + 20},
+            run_config(context),
             context=context,
         )
         space = context.space

@@ -11,6 +11,7 @@ import numpy as np
 
 from llm_nas.agents.chat_options import GRADUATED
 from llm_nas.agents.deciding import DecidingDesigner
+from llm_nas.agents.mixed_designer import MixedDesigner
 from llm_nas.claims import Heuristic
 from llm_nas.domain import FloatArray, Proposal, Verdict
 from llm_nas.errors import RequestError
@@ -124,6 +125,15 @@ def without_validator(context: SearchContext) -> SearchContext:
     return replace(context, agents=replace(context.agents, validator=door))
 
 
+def model_alone(context: SearchContext) -> SearchContext:
+    """As published: every niche gets equal shares, and the language model makes all children."""
+    equal = without_advisor(context)
+    designer = context.agents.designer
+    if isinstance(designer, MixedDesigner):
+        designer = designer.model
+    return replace(equal, agents=replace(context.agents, designer=designer))
+
+
 Memory = Literal["datasets", "devices"]
 """The other datasets of a run's device, or two other devices of its dataset."""
 
@@ -142,6 +152,8 @@ class Variant:
     model: str | None = None
     """Replaces the request's model."""
 
+
+PUBLISHED = Variant("the model alone, equal shares for niches", change=model_alone)
 
 VARIANTS: Mapping[str, Variant] = {
     "no-partition": Variant("one niche", partition="none"),
