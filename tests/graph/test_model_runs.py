@@ -23,6 +23,7 @@ from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import resume, search
 from llm_nas.graph.story import tell
 from llm_nas.graph.trace import read_trace
+from llm_nas.ports import Benchmark
 from llm_nas.tools.partition import make_partition
 from llm_nas.tools.space import nas_bench_201
 from tests.agents.openai_server import OpenAIServer, failure
@@ -105,29 +106,37 @@ def test_how_proposals_fared_is_kept_for_every_model(
     assert rows["source", NONSENSE_MODEL].rates.raw_valid > 0.5
 
 
-def test_nonsense_costs_little_and_an_oracle_helps(
-    inputs: Inputs, request_of: RequestMaker, predicted_pct: FloatArray
+@pytest.mark.parametrize("seed", range(2))
+def test_nonsense_gets_few_slots_and_costs_little(
+    inputs: Inputs, request_of: RequestMaker, seed: int
+) -> None:
+    """Means over contexts and seeds: `benchmarks/agents_models.py nonsense`."""
+    fields = {"budget": 60, "generations": 6, "seed": seed}
+    offline = search(request_of("offline", **fields), inputs)
+    nonsense = replace(inputs, transport=NonsenseTransport(seed))
+    report = search(request_of("nonsense", model=NONSENSE_MODEL, **fields), nonsense)
+    assert 0 < report.proposals_by["source"][NONSENSE_MODEL].novel <= 60 / 8
+    assert report.hv > offline.hv - 0.05
+
+
+def test_an_oracle_earns_slots(
+    inputs: Inputs, request_of: RequestMaker, predicted_pct: FloatArray, pack: Benchmark
 ) -> None:
     space = nas_bench_201()
-    latency_ms = inputs.benchmark.latency_ms("cifar10", "fpga") if inputs.benchmark else None
-    assert latency_ms is not None
+    latency_ms = pack.latency_ms("cifar10", "fpga")
     best = best_cells(make_partition(space), predicted_pct, latency_ms, seed=0)
+    fields = {"budget": 60, "generations": 12, "model": NONSENSE_MODEL}
     models: dict[str, ChatTransport] = {
         "nonsense": NonsenseTransport(),
         "oracle": Oracle(space, best),
     }
-    fields = {"budget": 60, "generations": 6}
-    offline = search(request_of("offline", **fields), inputs)
-    reports = {
-        name: search(
-            request_of(name, model=NONSENSE_MODEL, **fields), replace(inputs, transport=transport)
-        )
+    cells = {
+        name: search(request_of(name, **fields), replace(inputs, transport=transport))
+        .proposals_by["source"][NONSENSE_MODEL]
+        .novel
         for name, transport in models.items()
     }
-    assert reports["nonsense"].hv > offline.hv - 0.01
-    assert reports["oracle"].hv > offline.hv
-    cells = [r.proposals_by["source"][NONSENSE_MODEL].novel for r in reports.values()]
-    assert 0 < min(cells) <= max(cells) < 20
+    assert cells["oracle"] > cells["nonsense"]
 
 
 class Meeting:
