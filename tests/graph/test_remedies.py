@@ -162,8 +162,19 @@ class Stubborn:
         return (Proposal(arch=arch, operator="model", source=self.source),) * view.slots
 
 
+class Eager(MixedDesigner):
+    """Lets the model begin, so that there is something to notice."""
+
+    def propose(
+        self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
+    ) -> tuple[Proposal, ...]:
+        rest = super().propose(view, heuristics, rng)
+        first = self.model.propose(view, heuristics, rng) if view.generation == 0 else ()
+        return (*first, *rest)
+
+
 def test_a_source_that_leaves_its_niche_gets_one_slot(context: SearchContext) -> None:
-    designer = MixedDesigner(Stubborn(), context.agents.offline_designer)
+    designer = Eager(Stubborn(), context.agents.offline_designer)
     request = context.request.model_copy(update={"generations": 2, "budget": 96})
     build_graph().invoke(
         {"request": request.model_dump(mode="json"), "run_dir": str(context.run_dir)},
