@@ -12,6 +12,9 @@ from llm_nas.experiments.plots import agg_figure
 from llm_nas.experiments.setting import ContextName
 from llm_nas.experiments.transfer import COLD, Matrix, TransferRow
 
+PALE = 1.8
+"""The colour scale ends this many largest gains from zero, so that numbers stay readable."""
+
 
 class Gain(Frozen):
     """Warm minus cold `hv` of one pair, mean over seeds with its bootstrap 95 % interval."""
@@ -82,7 +85,7 @@ def heat_map(reports: Sequence[MatrixReport], path: Path) -> None:
     figure = agg_figure(1.6 * sum(sides) + 3.0, 1.0 * max(sides) + 2.0)
     panels = figure.subplots(1, len(reports), squeeze=False, width_ratios=sides)[0]
     reach = max(0.01, *(abs(g.gain.mean) for report in reports for g in report.gains))
-    norm = import_module("matplotlib.colors").Normalize(-reach, reach)
+    pale = import_module("matplotlib.colors").Normalize(-PALE * reach, PALE * reach)
     for panel, report in zip(panels, reports, strict=True):
         names = list(dict.fromkeys(gain.source for gain in report.gains))
         table = np.full((len(names), len(names)), np.nan)
@@ -91,7 +94,7 @@ def heat_map(reports: Sequence[MatrixReport], path: Path) -> None:
             table[row, column] = gain.gain.mean
             text = f"{gain.gain.mean:+.3f}\n[{gain.gain.low:+.3f}, {gain.gain.high:+.3f}]"
             panel.text(column, row, text, ha="center", va="center", fontsize=7)
-        panel.imshow(table, cmap="RdBu", norm=norm)
+        panel.imshow(table, cmap="RdBu", norm=pale)
         short = [_short(name, report.name) for name in names]
         panel.set_xticks(range(len(names)), short, rotation=30, ha="right", fontsize="small")
         panel.set_yticks(range(len(names)), short, fontsize="small")
