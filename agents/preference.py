@@ -69,7 +69,7 @@ class ByGraduates:
     """
 
     by = "graduated claims"
-    draws = 16
+    draws = 4
 
     def __init__(self, moves: Moves, graduates: Sequence[OpWeights]) -> None:
         """Take at least one distribution; all must name every edge and operation."""
