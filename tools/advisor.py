@@ -1,9 +1,10 @@
 """Which cells to measure next: a Gaussian process over cell structure and the free latencies.
 
 Reading a latency costs nothing, so the only unknown is accuracy. The process models the log
-of the predicted error; cells are chosen by expected hypervolume improvement. What the store
-of heuristics says of accuracy enters as a prior score whose weight the data decide: where it
-misleads, the marginal likelihood sets that weight to zero.
+of the predicted error above a floor close below the least error measured, so that differences
+among good cells count as much as those among poor ones. Cells are chosen by expected
+hypervolume improvement. What the store of heuristics says of accuracy enters as a prior score
+whose weight the data decide: where it misleads, the marginal likelihood sets that weight to zero.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from llm_nas.tools.features import connected, structure_features
 from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
 from llm_nas.tools.space import NasBench201
 
+FLOOR = 0.9
+"""Share of the least measured error that the model takes as out of reach."""
 _MODEL_FROM = 4
 """Measured cells needed before a model is fitted."""
 
@@ -112,13 +115,16 @@ class GaussianAdvisor:
     ) -> list[tuple[int, float]]:
         inputs = Inputs(self._features, _standard(prior, len(self._features)))
         error = np.array([100.0 - m.predicted_accuracy_pct for m in measured])
+        floor = FLOOR * float(error.min())
+        # Areas between errors stay what they are when all errors are lowered alike.
+        error = error - floor
         model = GaussianProcess(inputs[done], log_error(error))
         chosen = choose_batch(
             model,
             Candidates(inputs[self._candidates], self._latency[self._candidates]),
             Observed(self._latency[done], error),
             size=size,
-            chance_error_pct=self._chance_error_pct,
+            chance_error_pct=self._chance_error_pct - floor,
             allowed=self._open(done).astype(np.float64),
         )
         return [(int(self._candidates[position]), gain) for position, gain in chosen]

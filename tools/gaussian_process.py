@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 
 from llm_nas.domain import FloatArray, IntArray
 
-LENGTH_SCALES = (1.5, 2.0, 3.0, 4.5, 6.0)
+LENGTH_SCALES = (1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 14.0)
 LINEAR_WEIGHTS = (0.0, 1.0, 4.0)
 PRIOR_WEIGHTS = (0.0, 1.0, 10.0)
 NOISES = (1e-3, 1e-2, 5e-2)

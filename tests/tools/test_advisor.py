@@ -134,3 +134,16 @@ def test_moves_on_strings_agree_with_moves_on_indices() -> None:
         assert PARTITION.niche_of(SPACE.parse(child)) == "S3"
     assert moves.twin(moves.twin(first)) == moves.twin(first)
     assert moves.facts(first) == SPACE.facts(SPACE.parse(first))
+
+
+def test_features_tell_shortcuts_and_weights_of_hand_made_cells() -> None:
+    def last_four(arch: str) -> list[float]:
+        return [float(value) for value in structure_features(SPACE)[index(arch), -4:]]
+
+    residual = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+    assert last_four(residual) == pytest.approx([0.0, 1.0, 1.0, np.log(20.0)])
+    pooled = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
+    assert last_four(pooled) == pytest.approx([0.0, 1.0, 0.0, np.log(20.0)])
+    chain = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|nor_conv_1x1~2|"
+    assert last_four(chain) == pytest.approx([3.0 / 1.5, 0.0, 0.0, np.log(20.0)])
+    assert last_four("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|") == [0.0] * 4
