@@ -55,7 +55,8 @@ def _shortcuts(codes: IntArray, live: BoolArray) -> FloatArray:
     shallowest = np.where(live, on_path, len(OPERATIONS)).min(axis=1)
     shallowest = np.where(live.any(axis=1), shallowest, 0)
     free = (live & (on_path == 0)).any(axis=1)
-    return np.stack([shallowest / _DEPTH_SCALE, free, bare.any(axis=1)], axis=1)
+    columns = [shallowest / _DEPTH_SCALE, free, bare.any(axis=1)]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _log_weights(codes: IntArray) -> FloatArray:
