@@ -135,7 +135,7 @@ def model_alone(context: SearchContext) -> SearchContext:
 
 
 Memory = Literal["datasets", "devices"]
-"""The other datasets of a run's device, or two other devices of its dataset."""
+"""The other datasets of a run's device, or three other devices of its dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ VARIANTS: Mapping[str, Variant] = {
         memory="datasets",
     ),
     GRADUATED: Variant(
-        "operators by claims that runs on two other devices made trusted, no model",
+        "operators by claims that runs on three other devices made trusted, no model",
         memory="devices",
         model=GRADUATED,
     ),
