@@ -47,13 +47,13 @@ def test_a_memory_is_filled_in_other_places_and_with_other_seeds(tmp_path: Path)
     found = donors(request, "datasets")
     assert {d.dataset for d in found} == {"cifar10", "ImageNet16-120"}
     devices = donors(request.model_copy(update={"model": "graduated"}), "devices")
-    assert [d.device for d in devices] == ["edgegpu", "raspi4"]
+    assert [d.device for d in devices] == ["edgegpu", "raspi4", "edgetpu"]
     for donor in (*found, *devices):
         assert donor.seed == 5 + DONOR_SEEDS
         assert donor.model == "offline"
         assert donor.store == request.store
         assert (donor.dataset, donor.device) != ("cifar100", "fpga")
-    assert len({d.out for d in devices}) == 2
+    assert len({d.out for d in devices}) == 3
 
 
 def test_an_open_door_rejects_only_what_cannot_be_measured(setting: Setting) -> None:
