@@ -6,8 +6,9 @@ the clearest ones that are not known yet as claims. Whether a claim holds is not
 knowledge store computes evidence from matched pairs and decides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -25,9 +26,8 @@ from llm_nas.claims import (
     OpOnPath,
     Origin,
     Scope,
-    matches,
 )
-from llm_nas.domain import FloatArray, Measurement
+from llm_nas.domain import FloatArray
 from llm_nas.ports import Analysis, Moves, NicheView
 
 _FEWEST_CELLS = 12
@@ -57,14 +57,19 @@ class OfflineAnalyst:
     def __init__(self, moves: Moves, space_name: str) -> None:
         self._moves = moves
         self._space_name = space_name
+        self._met = lru_cache(maxsize=4096)(lambda arch: conditions_met(moves.facts(arch)))
 
     def study(self, view: NicheView, heuristics: Sequence[Heuristic]) -> Analysis:
         """The clearest claims this niche's cells allow, and no votes: evidence decides."""
         if len(view.measured) < _FEWEST_CELLS:
             return Analysis(note=f"{len(view.measured)} cells measured: too few to say anything")
         facts = [self._moves.facts(m.arch) for m in view.measured]
-        own = [f for f, m in zip(facts, view.measured, strict=True) if m.niche == view.niche.id]
-        findings = _findings(_values(view), view.measured, facts, _conditions(own))
+        met = [self._met(m.arch) for m in view.measured]
+        own = [c for c, m in zip(met, view.measured, strict=True) if m.niche == view.niche.id]
+        asked = {name: c for conditions in own for name, c in conditions.items()}
+        conditions = {name: asked[name] for name in sorted(asked)}
+        meets = np.array([[name in c for name in conditions] for c in met], dtype=np.float64)
+        findings = _findings(view, facts, list(conditions.values()), meets)
         known = view.known_claims | {h.claim.key for h in heuristics}
         claims = [self._claim(view, f) for f in findings]
         fresh = [c for c in claims if c.key not in known][:_CLAIMS_PER_VIEW]
@@ -91,22 +96,19 @@ class OfflineAnalyst:
         )
 
 
-def _conditions(facts: Sequence[CellFacts]) -> list[Condition]:
-    """Simple conditions at least one of these cells meets, in a fixed order."""
-    found: dict[str, Condition] = {}
-    for cell in facts:
-        ops = list(cell.op_at.values())
-        mine: list[Condition] = [OpAt(edge=edge, op=op) for edge, op in cell.op_at.items()]
-        mine += [OpOnPath(op=op) for op in sorted(cell.ops_on_paths)]
-        mine += [
-            OpCount(op=op, relation="ge", count=n)
-            for op in sorted(set(ops))
-            for n in range(1, min(ops.count(op), _MOST_COUNT) + 1)
-        ]
-        if cell.dead_edges:
-            mine.append(DeadEdges(relation="ge", count=1))
-        found.update({condition.model_dump_json(): condition for condition in mine})
-    return [found[key] for key in sorted(found)]
+def conditions_met(cell: CellFacts) -> dict[str, Condition]:
+    """The simple conditions a cell meets, by their JSON text."""
+    ops = list(cell.op_at.values())
+    met: list[Condition] = [OpAt(edge=edge, op=op) for edge, op in cell.op_at.items()]
+    met += [OpOnPath(op=op) for op in cell.ops_on_paths]
+    met += [
+        OpCount(op=op, relation="ge", count=n)
+        for op in set(ops)
+        for n in range(1, min(ops.count(op), _MOST_COUNT) + 1)
+    ]
+    if cell.dead_edges:
+        met.append(DeadEdges(relation="ge", count=1))
+    return {condition.model_dump_json(): condition for condition in met}
 
 
 def _values(view: NicheView) -> dict[Objective, FloatArray]:
@@ -121,13 +123,12 @@ def _values(view: NicheView) -> dict[Objective, FloatArray]:
 
 
 def _findings(
-    values: Mapping[Objective, FloatArray],
-    measured: Sequence[Measurement],
+    view: NicheView,
     facts: Sequence[CellFacts],
     conditions: Sequence[Condition],
+    meets: FloatArray,
 ) -> list[_Finding]:
-    """Effects with |t| above the bar, clearest first."""
-    meets = np.array([[matches(c, f) for c in conditions] for f in facts], dtype=np.float64)
+    """Effects with |t| above the bar, clearest first; `meets` is `(cells, conditions)`."""
     enough = (meets.sum(axis=0) >= _FEWEST_MATCHES) & (
         (1.0 - meets).sum(axis=0) >= _FEWEST_MATCHES
     )
@@ -135,23 +136,25 @@ def _findings(
     for column, condition in enumerate(conditions):
         if enough[column]:
             groups.setdefault(_beside(condition), []).append(column)
+    values = _values(view)
+    objectives, targets = list(values), np.column_stack(list(values.values()))
     found: list[_Finding] = []
     for group, chosen in groups.items():
         covariates = _covariates(facts, group)
-        for objective, target in values.items():
-            effects, clarity = least_squares_effects(meets[:, chosen], covariates, target)
-            for place in np.flatnonzero(clarity >= _CLEAR).tolist():
-                column = chosen[place]
-                cells: list[int] = np.flatnonzero(meets[:, column])[:_EXAMPLES].tolist()
-                found.append(
-                    _Finding(
-                        conditions[column],
-                        objective,
-                        float(effects[place]),
-                        float(clarity[place]),
-                        tuple(measured[i].arch for i in cells),
-                    )
+        effects, clarity = least_squares_effects(meets[:, chosen], covariates, targets)
+        clear: list[list[int]] = np.argwhere(clarity.T >= _CLEAR).tolist()
+        for target, place in clear:
+            column = chosen[place]
+            cells: list[int] = np.flatnonzero(meets[:, column])[:_EXAMPLES].tolist()
+            found.append(
+                _Finding(
+                    conditions[column],
+                    objectives[target],
+                    float(effects[place, target]),
+                    float(clarity[place, target]),
+                    tuple(view.measured[i].arch for i in cells),
                 )
+            )
     return sorted(found, key=lambda f: -f.clarity)
 
 
@@ -187,18 +190,20 @@ def least_squares_effects(
 ) -> tuple[FloatArray, FloatArray]:
     """Least-squares effect of each indicator beside covariates, and |effect| / standard error.
 
-    `meets` is `(n, k)`; both results are `(k,)`, 0 where covariates explain an indicator.
-    Covariates are projected out of both sides first (Frisch, Waugh & Lovell).
+    `meets` is `(n, k)`, `values` is `(n, t)`, one column an objective; both results are
+    `(k, t)`, 0 where covariates explain an indicator. Covariates are projected out of both
+    sides first (Frisch, Waugh & Lovell).
     """
     base = np.column_stack([np.ones(len(values)), covariates])
     span, size, _ = np.linalg.svd(base, full_matrices=False)
     span = span[:, size > 1e-9 * size[0]]
     indicators = meets - span @ (span.T @ meets)
-    target = values - span @ (span.T @ values)
+    targets = values - span @ (span.T @ values)
     freedom = len(values) - span.shape[1] - 1
-    power = np.sum(indicators**2, axis=0)
+    power = np.sum(indicators**2, axis=0)[:, None]
     usable = (power > 1e-9) & (freedom > 0)
     safe = np.where(usable, power, 1.0)
-    effects = np.where(usable, (indicators.T @ target) / safe, 0.0)
-    noise = np.maximum(float(target @ target) - effects**2 * power, 1e-12) / max(freedom, 1)
+    effects = np.where(usable, (indicators.T @ targets) / safe, 0.0)
+    left = np.sum(targets**2, axis=0) - effects**2 * power
+    noise = np.maximum(left, 1e-12) / max(freedom, 1)
     return effects, np.where(usable, np.abs(effects) / np.sqrt(noise / safe), 0.0)

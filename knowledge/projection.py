@@ -228,6 +228,12 @@ def keys_about(db: sqlite3.Connection, dataset: str, device: str) -> list[str]:
     return [*found, *(row[0] for row in rows)]
 
 
+def benched(db: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
+    """Which of these claims are shown no more, because they did harm."""
+    query = "SELECT id FROM claim WHERE benched AND id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in db.execute(query, (json.dumps(list(keys)),))}
+
+
 def rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> list[Row]:
     """Claims by id, in the order asked for; unknown ids are left out."""
     query = "SELECT id, body, status, evidence, benched FROM claim WHERE id IN "

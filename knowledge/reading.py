@@ -87,7 +87,8 @@ class StoreReader:
         asker = Asker(dataset, device, niche, {})
         with self._lock, self._log.guarded():
             ranked = candidates(self._log.db, asker, max(CANDIDATES, k))
-            return choose([(c, h) for c, h in self._held(ranked) if h.benched], k, None)
+            benched = projection.benched(self._log.db, [c.id for c in ranked])
+            return choose(self._held([c for c in ranked if c.id in benched]), k, None)
 
     def _held(self, ranked: list[Candidate]) -> list[tuple[Candidate, Heuristic]]:
         """Candidates with what the tables hold of them."""

@@ -25,6 +25,7 @@ class NicheMoves:
         everything = np.ones(space.size, dtype=np.bool_)
         self._known = everything if latency_ms is None else np.isfinite(latency_ms)
         self.facts = lru_cache(maxsize=4096)(self._facts)
+        self.twin = lru_cache(maxsize=4096)(self._twin)
 
     def sample(self, niche: str, rng: np.random.Generator) -> str:
         """A uniform cell of the niche; one without a latency only where all lack one."""
@@ -42,8 +43,7 @@ class NicheMoves:
         a, b = self._index(first), self._index(second)
         return self._archs(crossings(self._space, self._partition, niche, a, b))
 
-    def twin(self, arch: str) -> str:
-        """The canonical form of a cell."""
+    def _twin(self, arch: str) -> str:
         return self._space.format(self._space.canonical(self._space.parse(arch)))
 
     def _facts(self, arch: str) -> CellFacts:

@@ -62,11 +62,12 @@ class NasBench201:
     def __init__(self) -> None:
         self._codes = _benchmark_order()
         radix = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
-        self._radix = radix.astype(np.int64)
-        self._index_of_number = np.empty(self.size, dtype=np.int64)
-        self._index_of_number[self._codes @ self._radix] = np.arange(self.size)
-        canonical = np.where(_live_edges(self._codes) == 1, self._codes, NONE)
-        self._canonical = self._index_of_number[canonical @ self._radix]
+        index_of_number = np.empty(self.size, dtype=np.int64)
+        index_of_number[self._codes @ radix] = np.arange(self.size)
+        self._index_of_number: list[int] = index_of_number.tolist()
+        self._live = _live_edges(self._codes)
+        canonical = np.where(self._live == 1, self._codes, NONE)
+        self._canonical = index_of_number[canonical @ radix]
         self._canonical.setflags(write=False)
 
     def parse(self, arch: str) -> Cell:
@@ -97,7 +98,10 @@ class NasBench201:
     def index(self, cell: Cell) -> int:
         """Benchmark index of a cell."""
         self._check(cell)
-        return int(self._index_of_number[int(np.dot(cell, self._radix))])
+        number = 0
+        for operation in cell:
+            number = number * len(OPERATIONS) + int(operation)
+        return self._index_of_number[number]
 
     def cell(self, index: int) -> Cell:
         """The cell with this benchmark index."""
@@ -129,14 +133,13 @@ class NasBench201:
 
     def facts(self, cell: Cell) -> CellFacts:
         """What conditions may ask of a cell."""
-        self._check(cell)
-        live = _live_edges(np.array([cell], dtype=np.int64))[0]
+        live: list[int] = self._live[self.index(cell)].tolist()
         return CellFacts(
             op_at={edge: OPERATIONS[op] for edge, op in zip(EDGES, cell, strict=True)},
             ops_on_paths=frozenset(
                 OPERATIONS[op] for op, used in zip(cell, live, strict=True) if used
             ),
-            dead_edges=int(len(EDGES) - live.sum()),
+            dead_edges=len(EDGES) - sum(live),
         )
 
     def _check(self, cell: Cell) -> None:

@@ -178,11 +178,12 @@ def test_effects_agree_with_ordinary_least_squares() -> None:
     rng = np.random.default_rng(0)
     meets = (rng.random((40, 3)) < 0.4).astype(np.float64)
     covariates = rng.integers(0, 4, (40, 2)).astype(np.float64)
-    values = meets @ [2.0, 0.0, -1.0] + covariates @ [1.0, 0.5] + rng.normal(size=40)
+    first = meets @ [2.0, 0.0, -1.0] + covariates @ [1.0, 0.5] + rng.normal(size=40)
+    values = np.column_stack([first, rng.normal(size=40)])
     effects, clarity = offline_analyst.least_squares_effects(meets, covariates, values)
-    for column in range(3):
+    for column, target in np.ndindex(3, 2):
         design = np.column_stack([meets[:, column], np.ones(40), covariates])
-        solution, residual, _, _ = np.linalg.lstsq(design, values, rcond=None)
+        solution, residual, _, _ = np.linalg.lstsq(design, values[:, target], rcond=None)
         spread = np.linalg.inv(design.T @ design)[0, 0] * float(residual[0]) / 36
-        assert effects[column] == pytest.approx(solution[0])
-        assert clarity[column] == pytest.approx(abs(solution[0]) / np.sqrt(spread))
+        assert effects[column, target] == pytest.approx(solution[0])
+        assert clarity[column, target] == pytest.approx(abs(solution[0]) / np.sqrt(spread))
