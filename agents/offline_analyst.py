@@ -57,7 +57,7 @@ class OfflineAnalyst:
     def __init__(self, moves: Moves, space_name: str) -> None:
         self._moves = moves
         self._space_name = space_name
-        self._met = lru_cache(maxsize=4096)(lambda arch: conditions_met(moves.facts(arch)))
+        self._met = lru_cache(maxsize=4096)(self._conditions_met)
 
     def study(self, view: NicheView, heuristics: Sequence[Heuristic]) -> Analysis:
         """The clearest claims this niche's cells allow, and no votes: evidence decides."""
@@ -75,6 +75,9 @@ class OfflineAnalyst:
         fresh = [c for c in claims if c.key not in known][:_CLAIMS_PER_VIEW]
         note = f"{len(findings)} clear effects in {len(facts)} cells; {len(fresh)} proposed"
         return Analysis(claims=tuple(fresh), note=note)
+
+    def _conditions_met(self, arch: str) -> dict[str, Condition]:
+        return conditions_met(self._moves.facts(arch))
 
     def _claim(self, view: NicheView, finding: _Finding) -> Claim:
         direction: Literal["raises", "lowers"] = "raises" if finding.effect > 0 else "lowers"
