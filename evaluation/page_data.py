@@ -8,22 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from llm_nas.domain import Cost, Frozen, Measurement, ProposalCounts, SearchReport, TraceEvent
 from llm_nas.errors import StoreError
 from llm_nas.evaluation.choose import Step, knee, steps
+from llm_nas.evaluation.page_events import Block, PageEvent
+from llm_nas.evaluation.page_heuristics import PageHeuristic, page_heuristics
 from llm_nas.evaluation.page_sources import PageSource, page_sources
 from llm_nas.evaluation.signatures import volume_by_generation
 
 
-class _Event(BaseModel):
-    """Base of what is read from a trace: events may have more fields than a page needs."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class PageNiche(_Event):
+class PageNiche(PageEvent):
     """A part of the space."""
 
     id: str
@@ -31,21 +27,7 @@ class PageNiche(_Event):
     cells: int
 
 
-class PageHeuristic(_Event):
-    """A heuristic as it last stood, and the gain of children that saw it or did not."""
-
-    id: str
-    statement: str
-    status: str = "inherited"
-    n: int = 0
-    shown: int = 0
-    """Children made while it was shown."""
-    withheld: int = 0
-    lift: float | None = None
-    """Mean hypervolume gain of children with it minus without; None where a side is empty."""
-
-
-class PageSignature(_Event):
+class PageSignature(PageEvent):
     """Something that went wrong during the run."""
 
     generation: int
@@ -55,7 +37,7 @@ class PageSignature(_Event):
     source: str = ""
 
 
-class PageRemedy(_Event):
+class PageRemedy(PageEvent):
     """What was done about it."""
 
     generation: int
@@ -63,42 +45,6 @@ class PageRemedy(_Event):
     kind: str
     taken: str
     source: str = ""
-
-
-class _Measured(_Event):
-    arch: str
-    predicted_accuracy_pct: float
-    latency_ms: float
-
-
-class _Proposed(_Event):
-    arch: str
-    operator: str
-    source: str
-    parents: tuple[str, ...] = ()
-    heuristics: tuple[str, ...] = ()
-    rationale: str = ""
-
-
-class _Judged(_Event):
-    arch: str
-    decision: str
-    reason: str
-    source: str = ""
-
-
-class _Shown(_Event):
-    id: str
-    statement: str
-
-
-class _Recalled(_Event):
-    shown: tuple[_Shown, ...] = ()
-    withheld: tuple[str, ...] = ()
-
-
-class _Gained(_Event):
-    gains: tuple[float, ...] = ()
 
 
 class PageCell(Frozen):
@@ -153,35 +99,6 @@ class PageRun(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-class _Block:
-    """The events of one niche in one generation."""
-
-    def __init__(self) -> None:
-        self.proposals: dict[str, _Proposed] = {}
-        self.verdicts: dict[str, _Judged] = {}
-        self.measured: list[_Measured] = []
-        self.gains: tuple[float, ...] = ()
-        self.recalled = _Recalled()
-
-    def take(self, event: TraceEvent) -> None:
-        """Keep what matters of an event; others pass."""
-        match event.event:
-            case "proposal":
-                proposal = _Proposed.model_validate(event.data)
-                self.proposals[proposal.arch] = proposal
-            case "verdict":
-                verdict = _Judged.model_validate(event.data)
-                self.verdicts[verdict.arch] = verdict
-            case "measurement":
-                self.measured.append(_Measured.model_validate(event.data))
-            case "change":
-                self.gains = _Gained.model_validate(event.data).gains
-            case "heuristics":
-                self.recalled = _Recalled.model_validate(event.data)
-            case _:
-                pass
-
-
 def page_run(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
     """What a page shows of a finished run.
 
@@ -197,7 +114,7 @@ def page_run(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
 
 
 def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
-    blocks: dict[tuple[int, str], _Block] = defaultdict(_Block)
+    blocks: dict[tuple[int, str], Block] = defaultdict(Block)
     for event in events:
         blocks[event.generation, event.niche].take(event)
     cells = [c for (g, niche), block in blocks.items() for c in _cells(g, niche, block, report)]
@@ -222,7 +139,7 @@ def _gather(report: SearchReport, events: Sequence[TraceEvent]) -> PageRun:
         figures={name: float(getattr(report, name)) for name in names},
         niches=tuple(_niches(events)),
         cells=tuple(cells),
-        heuristics=_heuristics(events, blocks.values()),
+        heuristics=page_heuristics(events, blocks),
         signatures=tuple(_signatures(events)),
         remedies=tuple(_remedies(events)),
         volumes=volume_by_generation(measured),
@@ -257,7 +174,7 @@ def _remedies(events: Iterable[TraceEvent]) -> Iterable[PageRemedy]:
             yield PageRemedy.model_validate(event.data | place)
 
 
-def _cells(generation: int, niche: str, block: _Block, report: SearchReport) -> Iterable[PageCell]:
+def _cells(generation: int, niche: str, block: Block, report: SearchReport) -> Iterable[PageCell]:
     tested = {point.arch: point.test_accuracy_pct for point in report.front}
     for position, cell in enumerate(block.measured):
         made = block.proposals.get(cell.arch)
@@ -277,32 +194,3 @@ def _cells(generation: int, niche: str, block: _Block, report: SearchReport) -> 
             rationale=made.rationale if made else "",
             verdict=f"{judged.decision}: {judged.reason}" if judged else "",
         )
-
-
-def _heuristics(
-    events: Iterable[TraceEvent], blocks: Iterable[_Block]
-) -> tuple[PageHeuristic, ...]:
-    """Every heuristic learned or shown, those with most evidence first."""
-    found: dict[str, PageHeuristic] = {}
-    gains: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    for block in blocks:
-        for shown in block.recalled.shown:
-            entry = PageHeuristic(id=shown.id, statement=shown.statement)
-            found.setdefault(shown.id, entry)
-            gains[shown.id][0].extend(block.gains)
-        for withheld in block.recalled.withheld:
-            gains[withheld][1].extend(block.gains)
-    for event in events:
-        if event.event == "heuristic":
-            latest = PageHeuristic.model_validate(event.data)
-            found[latest.id] = latest
-    counted = [_with_lift(entry, *gains[entry.id]) for entry in found.values()]
-    return tuple(sorted(counted, key=lambda entry: -entry.n))
-
-
-def _with_lift(
-    entry: PageHeuristic, shown: Sequence[float], withheld: Sequence[float]
-) -> PageHeuristic:
-    lift = sum(shown) / len(shown) - sum(withheld) / len(withheld) if shown and withheld else None
-    counts = {"shown": len(shown), "withheld": len(withheld), "lift": lift}
-    return entry.model_copy(update=counts)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from llm_nas.claims import Claim, Objective
-from llm_nas.knowledge import cells, contradictions, lift, parts, projection, trials
+from llm_nas.evaluation import lift
+from llm_nas.knowledge import cells, contradictions, parts, projection, trials
 from llm_nas.knowledge.cells import RunPlace
 from llm_nas.knowledge.eventlog import EventLog
 from llm_nas.knowledge.evidence import RunEvidence

@@ -10,8 +10,8 @@ from math import ldexp
 from typing import NamedTuple, Self
 
 from llm_nas.claims import Claim, Evidence
+from llm_nas.evaluation.student import lower_tail, quantile
 from llm_nas.knowledge.evidence import TAIL, Part
-from llm_nas.knowledge.student import lower_tail, quantile
 
 CLEAR_P = 0.005
 """One-sided p-value from which a run takes sides."""

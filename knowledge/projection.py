@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from llm_nas.claims import Claim, Evidence, Heuristic, Scope, Status, canonical
+from llm_nas.evaluation.lift import lift_of
 from llm_nas.knowledge import parts, trials
-from llm_nas.knowledge.lift import lift_of
 from llm_nas.knowledge.ranking import worth
 
 VERSION = 3

@@ -38,7 +38,7 @@ def listing(found: Sequence[Heuristic]) -> Text:
     for h in found:
         status = h.status + (" (benched)" if h.benched else "")
         tested = f"; {h.evidence.cells} cells" if h.evidence.cells else ""
-        lift = "" if h.lift is None else f"; lift {h.lift:+.4f}"
+        lift = "" if h.lift is None else f"; lift {lift_words(h)}"
         shown.append(f"{h.id[:8]}  ")
         shown.append(f"{status:<9}", style=_COLOURS[h.status])
         shown.append(f"  {h.claim.statement}: {effect_words(h)}{tested}{lift}\n")
@@ -55,6 +55,13 @@ def effect_words(heuristic: Heuristic) -> str:
     return f"{evidence.mean_effect:+.3g} [{evidence.low:+.3g}, {evidence.high:+.3g}] {unit}"
 
 
+def lift_words(heuristic: Heuristic) -> str:
+    """Lift with its interval."""
+    numbers = heuristic.lift, heuristic.lift_low, heuristic.lift_high
+    lift, low, high = (number or 0.0 for number in numbers)
+    return f"{lift:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
 def sheet(heuristic: Heuristic) -> Text:
     """Everything about one heuristic."""
     evidence, claim = heuristic.evidence, heuristic.claim
@@ -69,9 +76,7 @@ def sheet(heuristic: Heuristic) -> Text:
     if evidence.typical_error_pct is not None:
         lines.append(f"         at an error of {evidence.typical_error_pct:.3g} %")
     if heuristic.lift is not None:
-        low, high = heuristic.lift_low or 0.0, heuristic.lift_high or 0.0
-        calls = heuristic.lift_calls
-        lines.append(f"lift     {heuristic.lift:+.4f} [{low:+.4f}, {high:+.4f}], {calls} calls")
+        lines.append(f"lift     {lift_words(heuristic)}, {heuristic.lift_calls} calls")
     if heuristic.valid_lift is not None:
         low, high = heuristic.valid_low or 0.0, heuristic.valid_high or 0.0
         lines.append(f"valid    {heuristic.valid_lift:+.3f} [{low:+.3f}, {high:+.3f}] children")

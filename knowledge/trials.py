@@ -4,9 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-import numpy as np
-
-from llm_nas.knowledge.lift import Side, Tally
+from llm_nas.evaluation.lift import Call, Side, Tally
 from llm_nas.ports import Lesson, Trial
 
 NAMES = ("trial", "lift")
@@ -42,12 +40,10 @@ def add_trials(db: sqlite3.Connection, lesson: Lesson) -> set[str]:
     )
     touched: set[str] = set()
     for (shown, withheld), children in calls.items():
-        gain = float(np.mean([child.gain for child in children]))
-        valid = float(np.mean([child.valid for child in children]))
-        call = (1, gain, gain**2, valid, valid**2)
+        sums = Side.of([Call.of([(child.gain, child.valid) for child in children])])
         for side, keys in zip(_SIDES, (shown, withheld), strict=True):
             touched |= set(keys)
-            db.executemany(_ADD_CALL[side], [(key, *call) for key in keys])
+            db.executemany(_ADD_CALL[side], [(key, *sums) for key in keys])
     return touched
 
 

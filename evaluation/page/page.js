@@ -23,6 +23,7 @@ function draw(parent, tag, attributes, text) {
   return node;
 }
 const fixed = (value, digits) => (value === null || value === undefined ? "–" : Number(value).toFixed(digits));
+const signed = (value) => (value >= 0 ? "+" : "") + fixed(value, 4);
 const ms = (value) => `${Number(value).toPrecision(4)} ms`;
 const colour = (niche) => COLOURS[Math.max(0, run.niches.findIndex((n) => n.id === niche)) % COLOURS.length];
 
@@ -282,7 +283,7 @@ function showRun() {
       ...["raw_valid", "repaired", "duplicate", "novel", "rejected"].map((k) => share(s.rates[k], 1)), fixed(s.gain, 4)]), [2, 3, 4, 5, 6, 7, 8, 9]);
   showSignatures();
   table("heuristics", ["heuristic", "status", "n", "shown", "withheld", "lift"], run.heuristics.map((h) => [h.statement, h.status, h.n, h.shown, h.withheld,
-    h.lift === null ? "–" : (h.lift >= 0 ? "+" : "") + fixed(h.lift, 4)]), [2, 3, 4, 5]);
+    h.lift === null ? "–" : `${signed(h.lift)} [${signed(h.lift_low)}, ${signed(h.lift_high)}]`]), [2, 3, 4, 5]);
   showFront(); showChoice(); showCoverage(); showConvergence();
   inspect(run.knee);
 }

@@ -12,13 +12,8 @@ import pytest
 
 from llm_nas.domain import SearchReport, SearchRequest, SourceCounts
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.evaluation.page_data import (
-    PageHeuristic,
-    PageRemedy,
-    PageRun,
-    PageSignature,
-    page_run,
-)
+from llm_nas.evaluation.page_data import PageRemedy, PageRun, PageSignature, page_run
+from llm_nas.evaluation.page_heuristics import PageHeuristic
 from llm_nas.evaluation.page_render import embedded_json, render_page
 from llm_nas.evaluation.page_sources import PageSource
 from llm_nas.experiments.page import write_page
@@ -206,6 +201,7 @@ USE = """
   found.knee = $("knee").textContent;
   found.signatures = $("signatures").textContent;
   found.sources = $("sources").textContent;
+  found.lift = $("heuristics").rows[1].cells[5].textContent;
   $("run").value = 1; send($("run"), "change");
   found.second = $("title").textContent;
   found.title = doc.title;
@@ -220,7 +216,12 @@ def test_a_page_can_be_used(page: PageRun, tmp_path: Path) -> None:
     crowd = PageSignature(generation=1, niche="S2", kind="clustering", reason="12 cells")
     remedy = PageRemedy(generation=2, niche="S2", kind="clustering", taken="aimed at 2-3 ms")
     again = crowd.model_copy(update={"generation": 2, "reason": "14 cells"})
-    shown = page.model_copy(update={"signatures": (crowd, again), "remedies": (remedy,)})
+    lifted = PageHeuristic(
+        id="h", statement="h", lift=0.0021, lift_low=-0.0004, lift_high=0.0046, shown=7, withheld=5
+    )
+    shown = page.model_copy(
+        update={"signatures": (crowd, again), "remedies": (remedy,), "heuristics": (lifted,)}
+    )
     other = page.model_copy(update={"dataset": "cifar100"})
     found = in_browser(render_page([shown, other]), USE, tmp_path)
     assert found["ready"] == "yes"
@@ -236,6 +237,7 @@ def test_a_page_can_be_used(page: PageRun, tmp_path: Path) -> None:
         "S2, clustering, generation 1\u20132: 14 cellsdone in generation 2, S2: aimed at 2-3 ms"
     )
     assert "sourceoffline1818100 %0 %0 %100 %0 %" in found["sources"]
+    assert found["lift"] == "+0.0021 [-0.0004, +0.0046]"
     assert found["second"] == "cifar100 on fpga"
 
 

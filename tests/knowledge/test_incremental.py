@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_nas.claims import Claim, Evidence, OpCount
+from llm_nas.evaluation.student import quantile
 from llm_nas.knowledge.evidence import Part, RunEvidence, Sample
 from llm_nas.knowledge.learning import PAST_RUNS
 from llm_nas.knowledge.store import HeuristicStore, default_world
-from llm_nas.knowledge.student import quantile
 from llm_nas.knowledge.world import World
 from llm_nas.ports import Lesson
 

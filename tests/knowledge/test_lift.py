@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from llm_nas.claims import Claim, Heuristic, OpAt
+from llm_nas.evaluation.lift import BENCH_CALLS, LEAST_CALLS, Side, Tally, harmful, lift_of
 from llm_nas.graph.withholding import withhold
-from llm_nas.knowledge.lift import BENCH_CALLS, LEAST_CALLS, Side, Tally, harmful, lift_of
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Lesson, Trial
 

@@ -9,12 +9,13 @@ A heuristic whose whole interval lies below zero is benched: retrieval leaves it
 tried now and then, so that bad luck can be made good.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from llm_nas.knowledge.student import quantile
+from llm_nas.evaluation.student import quantile
 
 LEAST_CALLS = 5
 """Calls with and calls without it below which there is no lift."""
@@ -23,14 +24,35 @@ BENCH_CALLS = 10
 _TAIL = 0.05
 
 
+class Call(NamedTuple):
+    """Means over the children of one designer call."""
+
+    gain: float
+    valid: float
+
+    @classmethod
+    def of(cls, children: Sequence[tuple[float, bool]]) -> Self:
+        """A call by the gain and validity of each of its children, of which there is one."""
+        gains, valid = zip(*children, strict=True)
+        return cls(sum(gains) / len(gains), sum(valid) / len(valid))
+
+
 class Side(NamedTuple):
-    """Sums over the designer calls on one side, each call a mean over its children."""
+    """Sums over the designer calls on one side."""
 
     calls: float
     gain: float
     gain_square: float
     valid: float
     valid_square: float
+
+    @classmethod
+    def of(cls, calls: Sequence[Call]) -> Self:
+        """The sums of some calls."""
+        gain, valid = ([call[i] for call in calls] for i in (0, 1))
+        squares = ([x * x for x in values] for values in (gain, valid))
+        gain_square, valid_square = map(sum, squares)
+        return cls(len(calls), sum(gain), gain_square, sum(valid), valid_square)
 
 
 @dataclass(frozen=True, slots=True)
