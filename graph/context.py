@@ -18,7 +18,7 @@ from llm_nas.agents.offline_analyst import OfflineAnalyst
 from llm_nas.agents.offline_designer import OfflineDesigner
 from llm_nas.agents.validator import CellValidator
 from llm_nas.claims import Heuristic
-from llm_nas.domain import DATASETS, FloatArray, Measurement, SearchRequest
+from llm_nas.domain import DATASETS, Drift, FloatArray, Measurement, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.front import ABOVE_CHANCE, CHANCE_PCT
 from llm_nas.graph import rundir
@@ -39,6 +39,7 @@ from llm_nas.ports import (
 )
 from llm_nas.tools.advisor import GaussianAdvisor, NoAdvisor
 from llm_nas.tools.data import open_benchmark
+from llm_nas.tools.drift import TrainingRange
 from llm_nas.tools.latency import LatencyTable, open_energy, open_latency
 from llm_nas.tools.measure import BudgetedEvaluator
 from llm_nas.tools.moves import NicheMoves
@@ -104,6 +105,8 @@ class SearchContext:
     """`(size,)`: for the report; nodes ask `evaluator`."""
     predictor: str
     """What made them: features, model and label scheme."""
+    training: TrainingRange | None
+    """Where they can be trusted; None when they were given."""
     evaluator: BudgetedEvaluator
     advisor: Advisor
     scout: Scout
@@ -126,6 +129,13 @@ class SearchContext:
             return {}
         space = self.space
         return {m.arch: float(self.energy_mj[space.index(space.parse(m.arch))]) for m in measured}
+
+    def drift(self, measured: Iterable[Measurement]) -> Drift | None:
+        """How far measured cells lie from what the predictor was trained on; None without one."""
+        if self.training is None:
+            return None
+        space = self.space
+        return self.training.drift([space.index(space.parse(m.arch)) for m in measured])
 
     def close(self) -> None:
         """Release files and connections."""
@@ -154,9 +164,11 @@ def open_context(
         request.partition, space, benchmark, request.dataset, latency.values_ms, request.seed
     )
     predicted_pct, predictor = inputs.predicted_pct, inputs.predictor
+    training: TrainingRange | None = None
     if predicted_pct is None:
         trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
         predicted_pct, predictor = trained.predict_all(), trained.description
+        training = TrainingRange(trained)
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor: Advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inheritance = inherit(run_dir, request)
@@ -180,6 +192,7 @@ def open_context(
         energy_mj=open_energy(benchmark, request.dataset, request.device),
         predicted_pct=predicted_pct,
         predictor=predictor,
+        training=training,
         evaluator=evaluator,
         advisor=advisor,
         scout=Scout(space, partition, latency.values_ms),

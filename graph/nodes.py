@@ -125,7 +125,11 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         slots={p["niche"]: p["slots"] for p in state["plans"]},
         proposals=_by_source(outcomes),
     )
-    found = [*_sources(context, generation), *_signatures(context, generation)]
+    found = [
+        *_sources(context, generation),
+        *_drift(context, generation),
+        *_signatures(context, generation),
+    ]
     context.trace.append([*events, *found, done])
     _watch_caps(context)
     context.inputs.progress(generation + 1, context.evaluator.evaluations)
@@ -146,6 +150,14 @@ def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
         for old, new in zip(judged(generation), judged(generation + 1), strict=True)
         if generation == 0 or old.kept != new.kept
     ]
+
+
+def _drift(context: SearchContext, generation: int) -> list[TraceEvent]:
+    """That the run left the range of its predictor in this generation, or came back."""
+    old, new = (context.drift(context.ledger.measured(before=generation + k)) for k in (0, 1))
+    if old is None or new is None or old.alarm == new.alarm:
+        return []
+    return [context.trace.event(generation, RUN, "join", "drift", **new.model_dump())]
 
 
 def _by_source(outcomes: Sequence[Outcome]) -> dict[str, Any]:

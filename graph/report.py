@@ -58,6 +58,7 @@ def write_report(context: SearchContext) -> SearchReport:
         coverage=scores.coverage,
         cost=_cost(context),
         sources=verdicts(context.priors, context.space, measured),
+        drift=context.drift(measured),
         latency_missing=context.latency.missing,
         versions={name: version(name) for name in _VERSIONED},
         out=context.run_dir,

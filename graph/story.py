@@ -98,5 +98,9 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "source": lambda d: (
         f"store of {d['source']} {'believed' if d['kept'] else 'dropped'}: {d['reason']}"
     ),
+    "drift": lambda d: (
+        f"{d['outside']} of {d['cells']} cells outside the predictor's training range: "
+        f"{'alarm' if d['alarm'] else 'no alarm any more'}"
+    ),
     "generation": _generation,
 }

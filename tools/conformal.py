@@ -1,4 +1,4 @@
-"""Calibrated intervals around predicted accuracies, the finalists they suggest, a drift alarm.
+"""Calibrated intervals around predicted accuracies, and the finalists they suggest.
 
 Intervals are split-conformal in the cross-validated form (Vovk, Ann. Math. Artif. Intell. 2015):
 the labelled cells are predicted by models that did not see them, their residuals are scaled by a
@@ -18,7 +18,6 @@ from llm_nas.domain import BoolArray, FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition
 from llm_nas.tools.predictor import TrainedPredictor, fit_predictor
-from llm_nas.tools.predictor_gp import squared_distances
 
 FOLDS = 5
 NOMINAL = 0.9
@@ -188,39 +187,3 @@ def _front(accuracy_pct: FloatArray, latency_ms: FloatArray, cells: IntArray) ->
     best = np.maximum.accumulate(accuracy_pct[order])
     first = np.concatenate([[True], best[1:] > best[:-1]])
     return np.asarray(order[first], dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far proposed cells lie from the labelled ones."""
-
-    alarm: bool
-    outside: float
-    """Share of the proposed cells farther from any label than 95 % of unlabelled cells are."""
-    cells: int
-
-
-def drift(
-    predictor: TrainedPredictor, proposed: Sequence[int] | IntArray, threshold: float = 0.2
-) -> Drift:
-    """Whether proposals leave the range the predictor was trained on.
-
-    Distance is to the nearest label in the predictor's own feature space. Uniform proposals put
-    5 % outside; the alarm goes off above `threshold`.
-    """
-    cells = np.unique(np.asarray(proposed, dtype=np.int64))
-    if not len(cells):
-        return Drift(alarm=False, outside=0.0, cells=0)
-    distance = nearest_label(predictor)
-    everything = np.arange(len(distance))
-    rest = np.setdiff1d(everything, predictor.train_indices, assume_unique=True)
-    limit = float(np.quantile(distance[rest], 0.95))
-    outside = float((distance[cells] > limit).mean())
-    return Drift(alarm=outside > threshold, outside=outside, cells=len(cells))
-
-
-def nearest_label(predictor: TrainedPredictor) -> FloatArray:
-    """Squared distance of every cell to its nearest labelled cell, `(size,)`."""
-    rows = predictor.features.embedding
-    distances = squared_distances(rows, rows[predictor.train_indices])
-    return np.asarray(distances.min(axis=1), dtype=np.float64)

@@ -31,7 +31,7 @@ def squared_distances(first: FloatArray, second: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A fitted process; `mean` and `deviation` cover all cells."""
+    """A fitted process; `mean` covers all cells."""
 
     embedding: FloatArray
     """`(size, e)`."""
@@ -77,13 +77,28 @@ class GaussianProcess:
         kernel = matern52(squared_distances(rows, labelled))
         return middle + spread * np.asarray(kernel @ self._weights, dtype=np.float64)
 
-    @cached_property
-    def deviation(self) -> FloatArray:
-        """Posterior deviation of the noise-free value, `(size,)`, relative to the prior's.
+    def deviation_at(self, cells: IntArray) -> FloatArray:
+        """Posterior deviation of the noise-free value of some cells, `(n,)`; the prior's is 1.
 
-        Near 0 at labelled cells, 1 far from all of them.
+        Near 0 at labelled cells, 1 far from all of them; the targets do not matter.
         """
-        triangular = import_module("scipy.linalg").solve_triangular
-        half: FloatArray = triangular(self._factor[0], self._cross.T, lower=True)
-        explained = (half**2).sum(axis=0)
-        return np.asarray(np.sqrt(np.maximum(1.0 - explained, 0.0)), dtype=np.float64)
+        rows, labelled = self.embedding[cells], self.embedding[self.train]
+        half = self._solved(matern52(squared_distances(labelled, rows)))
+        return np.asarray(np.sqrt(np.maximum(1.0 - (half**2).sum(axis=0), 0.0)), dtype=np.float64)
+
+    @cached_property
+    def left_out(self) -> FloatArray:
+        """`deviation_at` of every label were it not labelled, `(n,)`, in closed form.
+
+        The predictive variance of a left-out target is 1 / (K^-1)_ii (R & W, equation 5.12).
+        """
+        half = self._solved(np.eye(len(self.train)))
+        return np.asarray(
+            np.sqrt(np.maximum(1.0 / (half**2).sum(axis=0) - self.noise, 0.0)), dtype=np.float64
+        )
+
+    def _solved(self, columns: FloatArray) -> FloatArray:
+        """`L^-1 columns` for the Cholesky factor L of the labels' kernel."""
+        solve = import_module("scipy.linalg").solve_triangular
+        half: FloatArray = solve(self._factor[0], columns, lower=True)
+        return half

@@ -203,6 +203,15 @@ class SourceVerdict(Frozen):
     reason: str
 
 
+class Drift(Frozen):
+    """How many measured cells lie outside the range the accuracy predictor was trained on."""
+
+    alarm: bool
+    """More than usual: predicted accuracies, and intervals around them, are not to be trusted."""
+    cells: int
+    outside: int
+
+
 class SearchReport(Frozen):
     """The answer to a request, with everything needed to doubt it."""
 
@@ -232,6 +241,8 @@ class SearchReport(Frozen):
     cost: Cost
     sources: tuple[SourceVerdict, ...] = ()
     """The last verdict on every source of `request.store`; the trace tells when it changed."""
+    drift: Drift | None = None
+    """None when predictions were given from outside, with no labels to compare with."""
     latency_missing: int
     versions: dict[str, str]
     out: Path

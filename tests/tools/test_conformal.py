@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, finalists are worth training, drift is noticed."""
+"""Intervals cover what they promise, finalists are worth training."""
 
 from pathlib import Path
 
@@ -11,9 +11,7 @@ from llm_nas.tools.conformal import (
     Intervals,
     conformal_intervals,
     coverage,
-    drift,
     finalists,
-    nearest_label,
 )
 from llm_nas.tools.data.pack import PackBenchmark
 from llm_nas.tools.data.tables import TableBenchmark
@@ -77,17 +75,6 @@ def test_finalists_are_the_claimed_front_then_the_most_promising() -> None:
     assert finalists(predicted, intervals, latency, [], 20).tolist() == []
     with pytest.raises(RequestError, match="k: 0"):
         finalists(predicted, intervals, latency, everything, 0)
-
-
-def test_drift_of_nearby_and_of_far_cells(trained: TrainedPredictor) -> None:
-    at_labels = drift(trained, trained.train_indices)
-    assert (at_labels.alarm, at_labels.outside) == (False, 0.0)
-    uniform = drift(trained, unlabelled(trained))
-    assert not uniform.alarm
-    assert uniform.outside == pytest.approx(0.05, abs=0.005)
-    far = np.argsort(nearest_label(trained))[-50:]
-    assert drift(trained, far).alarm
-    assert not drift(trained, []).alarm
 
 
 def test_coverage_on_the_published_tables(tables: Path) -> None:

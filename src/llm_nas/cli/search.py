@@ -168,6 +168,17 @@ def _sources(report: "SearchReport") -> list[str]:
     ]
 
 
+def _drift(report: "SearchReport") -> list[str]:
+    """The alarm, when it sounds."""
+    drift = report.drift
+    if drift is None or not drift.alarm:
+        return []
+    return [
+        f"drift alarm: {drift.outside} of {drift.cells} cells lie outside the range the predictor "
+        "was trained on; predicted accuracies there are not to be trusted (more --labels help)"
+    ]
+
+
 def _summary(report: "SearchReport") -> list[str]:
     c, p = report.cost, report.proposals
     reached = report.coverage
@@ -188,6 +199,7 @@ def _summary(report: "SearchReport") -> list[str]:
         *_sources(report),
         f"data: {report.data_source}; true front: {report.reference}",
         f"predictor: {report.predictor}",
+        *_drift(report),
         f"{report.latency_missing} cells without a latency on this device are skipped",
         f"run {report.out}",
     ]
