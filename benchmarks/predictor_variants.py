@@ -19,6 +19,7 @@ from llm_nas.evaluation.score import ceiling
 from llm_nas.evaluation.truth import TruthContext, open_context
 from llm_nas.ports import Benchmark
 from llm_nas.tools.data import open_benchmark
+from llm_nas.tools.data.pack import PackBenchmark
 from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor import PredictorOptions, train_predictor
 from llm_nas.tools.predictor_check import validate
@@ -59,13 +60,17 @@ def figures(
 
 
 def compare(
-    benchmark: Benchmark, datasets: Sequence[str], labels: int, seeds: Sequence[int]
+    benchmark: Benchmark,
+    variants: Sequence[str],
+    datasets: Sequence[str],
+    labels: int,
+    seeds: Sequence[int],
 ) -> dict[str, Any]:
     """Mean figures over seeds: variant -> data set -> name -> value."""
-    table: dict[str, Any] = {variant: {} for variant in VARIANTS}
+    table: dict[str, Any] = {variant: {} for variant in variants}
     for dataset in datasets:
         truths = contexts(benchmark, dataset)
-        for variant in VARIANTS:
+        for variant in variants:
             runs = [figures(benchmark, truths, (dataset, labels, s, variant)) for s in seeds]
             means = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
             table[variant][dataset] = means
@@ -80,11 +85,16 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=DATASETS)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--surrogates", action="store_true", help="the pack without measurements")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    benchmark = open_benchmark(arguments.data_dir)
-    table = compare(benchmark, arguments.datasets, arguments.labels, arguments.seeds)
+    models = arguments.surrogates
+    benchmark = PackBenchmark(own=None) if models else open_benchmark(arguments.data_dir)
+    table = compare(
+        benchmark, arguments.variants, arguments.datasets, arguments.labels, arguments.seeds
+    )
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 

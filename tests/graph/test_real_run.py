@@ -1,6 +1,7 @@
 """A whole search with a real model, recorded once, replayed with no network.
 
-Recorded with Qwen2.5-Coder-1.5B-Instruct (Q4_K_M) on llama.cpp's server and the embedded pack:
+Recorded with Qwen2.5-Coder-1.5B-Instruct (Q4_K_M) on llama.cpp's server and the models of
+the embedded pack:
 
     llm-nas search --model qwen2.5-coder-1.5b --base-url http://127.0.0.1:8091/v1 \
         --budget 48 --generations 4 --dataset cifar10 --device edgegpu --seed 0 --record FILE
@@ -17,6 +18,7 @@ from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import search
 from llm_nas.graph.trace import read_trace
+from llm_nas.tools.data.pack import PackBenchmark
 
 CASSETTE = Path(__file__).parents[1] / "fixtures" / "cassettes" / "qwen2.5-coder-1.5b-run.jsonl"
 HV = 0.9899
@@ -34,15 +36,10 @@ def replay(folder: Path, cassette: Path) -> SearchReport:
         out=folder / "run",
         store=folder / "store",
     )
-    return search(request, Inputs(options=ModelOptions(replay=cassette, retries=0)))
+    options = ModelOptions(replay=cassette, retries=0)
+    return search(request, Inputs(options=options, benchmark=PackBenchmark(own=None)))
 
 
-@pytest.fixture
-def embedded_pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LLM_NAS_DATA", raising=False)
-
-
-@pytest.mark.usefixtures("embedded_pack")
 def test_the_recorded_search_comes_out_again_twice(tmp_path: Path) -> None:
     runs = [replay(tmp_path / name, CASSETTE) for name in ("first", "second")]
     tracks = CASSETTE.read_text().splitlines()
@@ -64,7 +61,6 @@ def test_the_recorded_search_comes_out_again_twice(tmp_path: Path) -> None:
     assert {outcome for _, outcome in asked[0]} == {"answer"}
 
 
-@pytest.mark.usefixtures("embedded_pack")
 def test_a_prompt_that_was_not_recorded_is_a_loud_miss(tmp_path: Path) -> None:
     cassette = tmp_path / "changed.jsonl"
     tracks = [json.loads(line) for line in CASSETTE.read_text().splitlines()]

@@ -145,7 +145,7 @@ class TestOrderOfSources:
         arrays = _arrays()
         del arrays["nb201_accuracy.npz"]["valid_acc_avg"]
         _write(user_cache(), arrays)
-        benchmark, pack = open_benchmark(), PackBenchmark()
+        benchmark, pack = open_benchmark(), PackBenchmark(own=None)
         assert benchmark.source == f"tables (tables), validation labels: {pack.source}"
         labels = benchmark.validation_accuracy_pct("cifar100")
         np.testing.assert_array_equal(labels, pack.validation_accuracy_pct("cifar100"))

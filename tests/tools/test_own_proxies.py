@@ -75,18 +75,17 @@ def test_rounding_keeps_four_digits_and_missing_values() -> None:
 def test_own_measurements_fill_what_nobody_published_and_are_named() -> None:
     own = own_proxies("cifar100")
     assert own is not None
-    features = build_features(PackBenchmark(), "cifar100", SPACE, "proxies", own=True)
+    features = build_features(PackBenchmark(own=None), "cifar100", SPACE, "proxies", own=True)
     assert set(features.proxies_from.values()) == {OWN_NAME}
     assert not {"flops", "params", "zen"} & set(features.proxies_from)
     column = PROXIES.index("synflow")
     twins = own.values[SPACE.canonical_index(), column]
     np.testing.assert_array_equal(features.values[:, column], twins)
     options = PredictorOptions(own=True)
-    trained = train_predictor(PackBenchmark(), "cifar100", 40, 0, options=options)
+    trained = train_predictor(PackBenchmark(own=None), "cifar100", 40, 0, options=options)
     assert trained.description.endswith("40 labels; 10 proxies of our own measurement")
 
 
 def test_status_tells_how_they_were_made() -> None:
-    (line,) = data_status()["own"]
-    assert "cifar100: setting fast, 16 images" in line
-    assert "seed 0" in line
+    lines = data_status()["own"]
+    assert any("cifar100: setting fast, 16 images" in line and "seed 0" in line for line in lines)

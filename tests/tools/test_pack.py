@@ -13,6 +13,7 @@ from llm_nas.tools.data import surrogate
 from llm_nas.tools.data.build_pack import MAX_BYTES, Recipe, build_pack, curves, kendall, train
 from llm_nas.tools.data.build_pack import Group as Quantities
 from llm_nas.tools.data.convert import write_atomically
+from llm_nas.tools.data.own import own_proxies
 from llm_nas.tools.data.pack import PACK_PATH, PackBenchmark
 from llm_nas.tools.data.tables import ENERGY_DEVICES, TableBenchmark
 from llm_nas.tools.estimator import normal_scores
@@ -44,11 +45,26 @@ class TestContent:
             assert pack.proxies(dataset).shape == (SPACE.size, len(PROXIES))
 
     def test_proxies_are_missing_as_published(self) -> None:
-        missing = np.isnan(PackBenchmark().proxies("cifar10")).sum(axis=0)
+        models = PackBenchmark(own=None)
+        missing = np.isnan(models.proxies("cifar10")).sum(axis=0)
         by_name = dict(zip(PROXIES, missing.tolist(), strict=True))
         assert (by_name["flops"], by_name["params"], by_name["zen"]) == (0, 0, 341)
         assert {by_name[p] for p in PROXIES if p not in ("flops", "params", "zen")} == {6180}
-        assert np.isnan(PackBenchmark().proxies("cifar100")).all(axis=0).sum() == 10
+        assert np.isnan(models.proxies("cifar100")).all(axis=0).sum() == 10
+
+    def test_measured_proxies_stand_in_place_of_modelled_ones(self) -> None:
+        own, pack, models = own_proxies("cifar100"), PackBenchmark(), PackBenchmark(own=None)
+        assert own is not None
+        by_name = dict(zip(PROXIES, pack.proxies("cifar100").T, strict=True))
+        np.testing.assert_array_equal(by_name["zen"], own.values[:, PROXIES.index("zen")])
+        exact = models.proxies("cifar100")[:, PROXIES.index("flops")]
+        np.testing.assert_array_equal(by_name["flops"], exact)
+        kept = pack.proxies("ImageNet16-120")
+        np.testing.assert_array_equal(kept, models.proxies("ImageNet16-120"))
+        assert str(own) in pack.source
+        assert "setting fast, 16 images of cifar100_subset5k.npz, seed 0" in str(own)
+        assert "own" not in models.source
+        assert pack.digest != models.digest
 
     def test_disconnected_cells_are_at_chance(self) -> None:
         dead = ~surrogate.connected(SPACE.codes())

@@ -113,14 +113,14 @@ class TestFeatures:
         )
 
     def test_what_is_missing_is_counted(self) -> None:
-        features = build_features(PackBenchmark(), "cifar100", SPACE, "proxies")
+        features = build_features(PackBenchmark(own=None), "cifar100", SPACE, "proxies")
         assert features.proxies_missing["synflow"] == SPACE.size
         assert features.proxies_missing["zen"] == 341
         assert "flops" not in features.proxies_missing
         assert features.names == PROXIES
 
     def test_proxies_nobody_published_are_borrowed_and_named(self) -> None:
-        benchmark = PackBenchmark()
+        benchmark = PackBenchmark(own=None)
         features = build_features(benchmark, "cifar100", SPACE, "proxies")
         lent = proxy_matrix(benchmark, "cifar10", SPACE)
         own = proxy_matrix(benchmark, "cifar100", SPACE)
@@ -144,7 +144,7 @@ class TestFeatures:
 
     def test_a_missing_proxy_is_neutral_and_marked(self) -> None:
         """Cells without zen differ from others by the mark, not by an invented value."""
-        features = build_features(PackBenchmark(), "cifar100", SPACE, "proxies")
+        features = build_features(PackBenchmark(own=None), "cifar100", SPACE, "proxies")
         absent = np.isnan(features.values[:, PROXIES.index("zen")])
         assert np.isfinite(features.embedding).all()
         distinct = [len(np.unique(column)) for column in features.embedding.T]
@@ -242,7 +242,7 @@ class TestOptions:
 
     def test_a_report_says_what_was_borrowed(self, trained: TrainedPredictor) -> None:
         assert trained.description == f"{PredictorOptions(labels_by='design')}, 100 labels"
-        borrower = train_predictor(PackBenchmark(), "cifar100", 60, 0)
+        borrower = train_predictor(PackBenchmark(own=None), "cifar100", 60, 0)
         assert borrower.description.endswith("60 labels; 10 proxies borrowed from cifar10")
 
     @pytest.mark.parametrize("position", [0, 1, 2])

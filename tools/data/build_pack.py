@@ -193,7 +193,7 @@ def _tau_on(network: Network, group: Group, rows: BoolArray) -> dict[str, float]
 def _fidelity(
     benchmark: Benchmark, path: Path, recipe: Recipe, generalisation: Mapping[str, float]
 ) -> dict[str, Any]:
-    fitted = fidelity(benchmark, PackBenchmark(path))
+    fitted = fidelity(benchmark, PackBenchmark(path, own=None))
     rows = {
         name: {
             "fitted": round(tau, 4),

@@ -46,5 +46,5 @@ def open_benchmark(data_dir: Path | None = None) -> Benchmark:
             raise DataError(f"{by}: '{folder}' lacks {', '.join(absent)}")
         return TableBenchmark(folder)
     if not missing_files(user_cache()):
-        return TableBenchmark(user_cache(), labels=PackBenchmark())
+        return TableBenchmark(user_cache(), labels=PackBenchmark(own=None))
     return PackBenchmark()

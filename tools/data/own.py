@@ -15,11 +15,10 @@ from llm_nas.domain import DATASETS, PROXIES, FloatArray
 from llm_nas.errors import DataError
 from llm_nas.tools.data.convert import write_atomically
 from llm_nas.tools.data.npz import TableFile
-from llm_nas.tools.data.pack import PACK_PATH
 from llm_nas.tools.proxies.tabulate import Recipe, read_table
 from llm_nas.tools.space import nas_bench_201
 
-OWN_PATH = PACK_PATH.with_name("own_proxies.npz")
+OWN_PATH = Path(__file__).parent / "pack" / "own_proxies.npz"
 OWN_NAME = "own measurement"
 MAX_BYTES = 1_000_000
 _KEPT_BITS = np.uint32(0xFFFFF000)
@@ -33,6 +32,15 @@ class OwnProxies:
     values: FloatArray
     """`(size, 13)`, in the order of `PROXIES`; NaN for non-canonical cells and missing values."""
     recipe: Recipe
+
+    def __str__(self) -> str:
+        """The recipe in words."""
+        r = self.recipe
+        images = f"{r.settings.batch_size} images of {r.batch}"
+        return (
+            f"proxies of {r.dataset}: setting {r.settings.name}, {images}, seed {r.seed}, "
+            f"torch {r.torch}"
+        )
 
 
 def own_proxies(dataset: str, path: Path = OWN_PATH) -> OwnProxies | None:

@@ -1,15 +1,17 @@
 """The embedded pack as a `Benchmark`: surrogate tables for a machine without downloaded data."""
 
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import DEVICES, PROXIES, FloatArray, IntArray
+from llm_nas.domain import DATASETS, DEVICES, PROXIES, FloatArray, IntArray
 from llm_nas.errors import DataError
 from llm_nas.ports import Truth
 from llm_nas.tools.data import cost, surrogate
 from llm_nas.tools.data.npz import TableFile, sha256_of
+from llm_nas.tools.data.own import OWN_NAME, OWN_PATH, OwnProxies, own_proxies
 from llm_nas.tools.data.tables import (
     ENERGY_DEVICES,
     TableTruth,
@@ -32,11 +34,16 @@ class PackBenchmark:
     """Predictions of the project's own models; implements `llm_nas.ports.Benchmark`.
 
     What is missing in the published tables is missing here too: proxies of non-canonical cells,
-    zen of disconnected ones, most of cifar100's proxies, and edgetpu's unavailable cells.
+    zen of disconnected ones, most of cifar100's proxies, and edgetpu's unavailable cells. Proxies
+    that this project has measured stand in place of modelled ones.
     """
 
-    def __init__(self, path: Path = PACK_PATH) -> None:
+    def __init__(self, path: Path = PACK_PATH, own: Path | None = OWN_PATH) -> None:
         """Open a pack.
+
+        Args:
+            path: the models.
+            own: the project's own measurements; None: models alone.
 
         Raises:
             DataError: it is missing, damaged or of another version.
@@ -46,20 +53,32 @@ class PackBenchmark:
         if found != PACK_VERSION:
             raise DataError(f"{path}: pack version {found}, expected {PACK_VERSION}")
         self._predicted: dict[str, dict[str, FloatArray]] = {}
+        self._own_path = own if own is not None and own.is_file() else None
+
+    @cached_property
+    def _own(self) -> dict[str, OwnProxies]:
+        """What was measured, by data set."""
+        path = self._own_path
+        found = {d: own_proxies(d, path) for d in DATASETS} if path is not None else {}
+        return {dataset: own for dataset, own in found.items() if own is not None}
 
     @property
     def source(self) -> str:
-        """Says that the numbers are modelled."""
-        return f"surrogate tables (embedded pack v{PACK_VERSION})"
+        """Says that the numbers are modelled, and which are measured and how."""
+        measured = "".join(f"; {OWN_NAME}: {own}" for own in self._own.values())
+        return f"surrogate tables (embedded pack v{PACK_VERSION}){measured}"
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the pack file."""
+        """SHA-256 of the pack file, or over the hashes of it and the measurements."""
         return self._digest
 
     @cached_property
     def _digest(self) -> str:
-        return sha256_of(self._file.path)
+        models = sha256_of(self._file.path)
+        if self._own_path is None:
+            return models
+        return sha256(f"{models}{sha256_of(self._own_path)}".encode()).hexdigest()
 
     @cached_property
     def codes(self) -> IntArray:
@@ -112,17 +131,21 @@ class PackBenchmark:
         return self._formula(name) if by_formula else self._quantity("hardware", name)
 
     def proxies(self, dataset: str) -> FloatArray:
-        """`(size, 13)`; NaN wherever the published tables have none."""
+        """`(size, 13)`: measured; else modelled, NaN wherever the published tables have none."""
         dataset_position(dataset)
+        own = self._own.get(dataset)
+        matrix = self._modelled_proxies(dataset) if own is None else own.values.copy()
+        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(self.codes, dataset)
+        matrix[:, PROXIES.index("params")] = cost.params_m(self.codes, dataset)
+        return read_only(matrix)
+
+    def _modelled_proxies(self, dataset: str) -> FloatArray:
         predicted = self._group("proxies")
         columns = [
             self._missing_like_published(proxy, predicted.get(f"{proxy} {dataset}"))
             for proxy in PROXIES
         ]
-        matrix = np.column_stack(columns)
-        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(self.codes, dataset)
-        matrix[:, PROXIES.index("params")] = cost.params_m(self.codes, dataset)
-        return read_only(matrix)
+        return np.column_stack(columns)
 
     def _missing_like_published(self, proxy: str, values: FloatArray | None) -> FloatArray:
         size = len(self.codes)

@@ -63,12 +63,7 @@ def _places(data_dir: Path | None) -> list[Place]:
 
 
 def _own() -> list[str]:
-    found = [own.recipe for dataset in DATASETS if (own := own_proxies(dataset)) is not None]
-    return [
-        f"proxies of {r.dataset}: setting {r.settings.name}, {r.settings.batch_size} images of "
-        f"{r.batch}, seed {r.seed}, torch {r.torch}"
-        for r in found
-    ]
+    return [str(own) for dataset in DATASETS if (own := own_proxies(dataset)) is not None]
 
 
 def _missing(benchmark: Benchmark) -> list[str]:
