@@ -20,6 +20,7 @@ from llm_nas.knowledge.grammar import Names
 from llm_nas.knowledge.measured import Measured
 from llm_nas.knowledge.query import Goal, Query
 from llm_nas.knowledge.ranking import Asker, Candidate
+from llm_nas.knowledge.remarks import named, remarks
 from llm_nas.knowledge.semantic import Found, blend
 from llm_nas.knowledge.side_effects import Effects, advice_of, effects_of, objectives_of
 from llm_nas.knowledge.world import World
@@ -28,6 +29,8 @@ _PARTS_OF_CELLS = frozenset(
     "edge edges path paths input output node nodes average operation operations pooling skip conv "
     "convolution convolutions accuracy latency energy error speed which every each all".split()
 )
+EXAMPLE = "lower latency on pixel3"
+"""A question everybody may begin with."""
 ROUNDS = (8, 24)
 """Candidates whose effects are worked out, best by rank and meaning first; more in a second
 round when too many of the first break a limit."""
@@ -36,6 +39,11 @@ _FIT = {"within": 1.0, "perhaps": 0.6, "unknown": 0.25, "beyond": 0.0}
 """Factor on a claim's rank for how its effects stand to the limits."""
 _NO_EXAMPLE = 0.5
 """Factor when cells were measured, but none that follows the claim keeps within the limits."""
+_TOPIC = 256
+"""Claims looked through, best first, for those about the operations and edges of a question."""
+_LEAST_LIKE = 0.25
+"""Similarity of the nearest claim below which words without a goal say nothing here: 'skip'
+has 0.47, 'operations near the output' 0.31, 'hello' 0.22, 'purple monkey dishwasher' 0.09."""
 _OTHER = 0.3
 """Factor for a claim that moves nothing the question names, found by meaning alone."""
 
@@ -48,7 +56,14 @@ def names(db: sqlite3.Connection, world: World, measured: Measured) -> Names:
     devices = dict.fromkeys([*DEVICES, *(d for _, d in places if d)])
     niches = [niche.id for niche in world.partition.niches]
     others = {*world.space.operations, *world.space.edges, *_PARTS_OF_CELLS}
-    return Names(tuple(datasets), tuple(devices), tuple(niches), frozenset(others))
+    return Names(
+        tuple(datasets),
+        tuple(devices),
+        tuple(niches),
+        frozenset(others),
+        world.space.operations,
+        world.space.edges,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +99,7 @@ class _Weighed:
 def answer(db: sqlite3.Connection, library: Library, query: Query, asker: Asker, k: int) -> Answer:
     """The best `k` findings on a query, each within its limits or not known to break them."""
     query = _with_goals(query)
-    notes = [*query.notes, *_unheard(library.measured, query, asker)]
+    notes = [*query.notes, *remarks(db, library.measured, query, asker)]
     pool = _candidates(db, library, query, asker, notes, max(ROUNDS[-1], 3 * k))
     found = projection.heuristics(db, [c.id for c in pool])
     alive = [(c, h) for c, h in zip(pool, found, strict=True) if not h.benched]
@@ -133,19 +148,6 @@ def _with_goals(query: Query) -> Query:
     return query.model_copy(update={"goals": tuple(dict.fromkeys(goals))})
 
 
-def _unheard(measured: Measured, query: Query, asker: Asker) -> list[str]:
-    """One line for a device or dataset that no claim and no measured cell is about."""
-    places = [(run.dataset, run.device) for run in measured.places]
-    places += [(dataset, device) for dataset, device, _ in measured.scopes]
-    known = {name for place in places for name in place}
-    also = " and those of devices like it" if asker.similarity else ""
-    return [
-        f"nothing is known of {name} yet: only claims about any {kind}{also} count"
-        for kind, name in (("dataset", query.dataset), ("device", query.device))
-        if name is not None and name not in known
-    ]
-
-
 def _candidates(
     db: sqlite3.Connection,
     library: Library,
@@ -155,12 +157,32 @@ def _candidates(
     most: int,
 ) -> list[Candidate]:
     """Claims in the running: by rank, and by meaning where words are left to look up."""
-    ranked = ranking.candidates(db, asker, most, objectives_of(query), library.measured.scopes)
-    if query.goals and not query.rest:
+    about = query.about
+    read = _TOPIC if about else most
+    ranked = ranking.candidates(db, asker, read, objectives_of(query), library.measured.scopes)
+    if (query.goals and not query.rest and not about) or query.vague:
         return ranked[:most]
     found = library.meaning(query.sentence)
     notes += found.notes
+    if about:
+        blended = _about(db, query, blend(db, query.sentence, ranked, found.near, asker))
+        if not blended:
+            notes.append(f"no claim here is about {about.words}")
+        return blended[:most]
+    likest = max((like for _, like in found.near), default=1.0)
+    if not query.goals and likest < _LEAST_LIKE:
+        notes.append(f"not understood: {query.rest!r}; ask for example {EXAMPLE!r}")
+        return ranked[:most] if query.placed else []
     return blend(db, query.sentence, ranked, found.near, asker)[:most]
+
+
+def _about(
+    db: sqlite3.Connection, query: Query, candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """Those whose condition speaks of what the question is about."""
+    rows = projection.rows_of(db, [c.id for c in candidates])
+    kept = {row.id for row in rows if query.about.takes(row.claim)}
+    return [c for c in candidates if c.id in kept]
 
 
 def _folded(
@@ -194,8 +216,8 @@ def _examples(
     """Measured cells that follow the advice within the limits, and the fit they leave."""
     claim = heuristic.claim
     question = library.world.question(claim)
-    datasets = (query.dataset,) if query.dataset else claim.scope.datasets
-    devices = (query.device,) if query.device else claim.scope.devices
+    datasets = named(query.dataset) or claim.scope.datasets
+    devices = named(query.device) or claim.scope.devices
     runs = library.measured.runs(datasets, devices) or library.measured.runs(
         claim.scope.datasets, claim.scope.devices
     )

@@ -96,6 +96,12 @@ def number_of(db: sqlite3.Connection, space: str, place: RunPlace) -> int:
     return int(db.execute(query, (space, *place)).fetchone()[0])
 
 
+def has_energy(db: sqlite3.Connection, device: str) -> bool:
+    """Whether energies were measured on a device."""
+    query = "SELECT 1 FROM cell WHERE device = ? AND energy_mj IS NOT NULL LIMIT 1"
+    return db.execute(query, (device,)).fetchone() is not None
+
+
 def newest_number(db: sqlite3.Connection) -> int:
     """The number of the run that arrived last, 0 for none."""
     return int(db.execute("SELECT coalesce(max(number), 0) FROM run_place").fetchone()[0])

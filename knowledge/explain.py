@@ -3,6 +3,8 @@
 import json
 import sqlite3
 
+import numpy as np
+
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Frozen
 from llm_nas.knowledge import projection
@@ -42,6 +44,8 @@ class Explanation(Frozen):
 
     arch: str
     measured: tuple[Seen, ...]
+    twins: tuple[Seen, ...]
+    """Measured cells that are the same network: they differ on edges that no path uses."""
     proposed: tuple[Child, ...]
     claims: tuple[Heuristic, ...]
     """Supported and trusted claims whose condition the cell meets, strongest first."""
@@ -77,10 +81,18 @@ def explain(db: sqlite3.Connection, world: World, arch: str) -> Explanation:
     return Explanation(
         arch=name,
         measured=measured,
+        twins=_seen(db, _twins(world, number))[:MOST_NEIGHBOURS],
         proposed=proposed,
         claims=_claims(db, world, number, measured),
         neighbours=_seen(db, near)[:MOST_NEIGHBOURS],
     )
+
+
+def _twins(world: World, number: int) -> list[str]:
+    """The other cells with the canonical form of one."""
+    form = world.space.canonical_index()
+    same: list[int] = np.flatnonzero(form == form[number]).tolist()
+    return [world.arch(other) for other in same if other != number]
 
 
 def seen_in(db: sqlite3.Connection, space: str, run: RunPlace) -> tuple[Seen, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from llm_nas.claims import Objective
+from llm_nas.knowledge import topics
 from llm_nas.knowledge.query import Direction, Goal, Limit, Query, Relation
 
 MOST_CHARACTERS = 1_000
@@ -40,10 +41,8 @@ _LESS = (
     r"(?:low|lower|lowest|lowers|lowering|less|least|reduc\w+|decreas\w+|cut|cuts|cutting"
     r"|minimi[sz]\w+|shrink\w*|smaller|smallest|sav(?:e|es|ing))\s"
 )
-_MORE = (
-    r"(?:high|higher|highest|more|most|better|best|good|improv\w+|increas\w+|rais\w+|gain\w*"
-    r"|boost\w*|maximi[sz]\w+)\s"
-)
+_MORE = r"(?:high|higher|highest|more|most|increas\w+|rais\w+|gain\w*|boost\w*|maximi[sz]\w+)\s"
+_GOOD = r"(?:better|best|good|improv\w+|optimi[sz]\w+)\s"
 _HARM = r"(?:worse|worsen\w*|harm\w*|hurt\w*|damag\w*|ruin\w*|los(?:e|es|ing)|cost\w*)\s"
 
 _SECONDS = {"s": 1e3, "us": 1e-3, "µs": 1e-3, "microsecond": 1e-3, "second": 1e3}
@@ -154,15 +153,15 @@ _RULES: tuple[_Rule, ...] = (
         lambda m: [_value("accuracy", "at least", _number(m[1]))],
     ),
     # goals
-    _rule(rf"{_LESS}{_ERR}", lambda _: [_GAIN]),
+    _rule(rf"(?:{_LESS}|{_GOOD}){_ERR}", lambda _: [_GAIN]),
     _rule(rf"(?:{_MORE}|{_HARM}){_ERR}", lambda _: [_goal("accuracy", "lowers")]),
     _rule(
         rf"(?:{_LESS}|{_HARM}){_ACC}|less accurate|inaccurate",
         lambda _: [_goal("accuracy", "lowers")],
     ),
-    _rule(rf"{_MORE}{_ACC}|(?:more |most )?accurate(?:ly)?\b", lambda _: [_GAIN]),
+    _rule(rf"(?:{_MORE}|{_GOOD}){_ACC}|(?:more |most )?accurate(?:ly)?\b", lambda _: [_GAIN]),
     _rule(
-        rf"{_LESS}{_LAT}|low-latency|(?:fast|faster|fastest|quick|quicker|quickest)\b"
+        rf"(?:{_LESS}|{_GOOD}){_LAT}|low-latency|(?:fast|faster|fastest|quick|quicker|quickest)\b"
         r"|speed(?:s|ing)?(?: \w+)? up\b|speedup\b",
         lambda _: [_FAST],
     ),
@@ -170,9 +169,10 @@ _RULES: tuple[_Rule, ...] = (
         rf"(?:{_MORE}|{_HARM}){_LAT}|(?:slow|slows|slower|slowest|slowing)\b(?: down\b)?",
         lambda _: [_goal("latency", "raises")],
     ),
-    _rule(rf"{_LESS}{_ENE}", lambda _: [_goal("energy", "lowers")]),
+    _rule(rf"(?:{_LESS}|{_GOOD}){_ENE}", lambda _: [_goal("energy", "lowers")]),
     _rule(rf"{_MORE}{_ENE}", lambda _: [_goal("energy", "raises")]),
-    _rule(rf"{_ACC}|{_ERR}", lambda _: [_goal("accuracy", None)]),
+    _rule(r"(?:best|better|good)\b", lambda _: [_GAIN]),
+    _rule(rf"{_ACC}|{_ERR}|(?:bad|worse|worst)\b", lambda _: [_goal("accuracy", None)]),
     _rule(_LAT, lambda _: [_goal("latency", None)]),
     _rule(_ENE, lambda _: [_goal("energy", None)]),
 )
@@ -207,6 +207,8 @@ class Names:
     niches: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
     """Lower-case words that are no device: operations, parts of cells."""
+    operations: tuple[str, ...] = ()
+    edges: tuple[str, ...] = ()
 
 
 @dataclass
@@ -254,7 +256,8 @@ def parse(
     Total: any text gives a query, in linear time.
     """
     reader = _Reader(" ".join(text[:MOST_CHARACTERS].lower().split()))
-    notes: list[str] = []
+    long = f"only the first {MOST_CHARACTERS:,} characters were read"
+    notes = [long] if len(text) > MOST_CHARACTERS else []
     places: list[str | None] = []
     for kind, given, known in (
         ("dataset", dataset, names.datasets),
@@ -265,7 +268,8 @@ def parse(
         places.append(given or (named[0] if named else None))
         if ignored := [name for name in named if name != places[-1]]:
             notes.append(f"one {kind} at a time: {', '.join(ignored)} left aside")
-    notes += _unknown_places(reader, names)
+    about, no_edge, reader.text = topics.read(reader.text, names.operations, names.edges)
+    notes += [*no_edge, *_unknown_places(reader, names)]
     reader.take(_RULES)
     words = re.findall(r"[^\s;,.!?()\"]+(?:\.\d+)?", reader.text)
     numbers = [w for w in words if re.fullmatch(r"[<>=≤≥]*\d+(?:[.,]\d+)?%?", w)]
@@ -279,6 +283,7 @@ def parse(
         dataset=places[0],
         device=places[1],
         niche=places[2],
+        about=about,
         rest=" ".join(rest),
         notes=tuple(notes),
     )

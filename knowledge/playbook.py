@@ -7,13 +7,13 @@ Sizes, depths, names and characters are checked before anything is written.
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from llm_nas.claims import AllOf, AnyOf, Claim, Condition, Heuristic, Not, OpAt, OpCount, OpOnPath
+from llm_nas.claims import Claim, Condition, Heuristic, OpAt, OpCount, OpOnPath, leaves
 from llm_nas.domain import DATASETS, Frozen
 from llm_nas.errors import RequestError, StoreError
 from llm_nas.knowledge.world import World
@@ -83,9 +83,11 @@ def read(path: Path) -> list[Any]:
         RequestError: It is no playbook, too large, or of a newer version.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
             raise RequestError(f"playbook {path}: larger than {MOST_BYTES:,} bytes")
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(content.decode("utf-8"))
     except OSError as error:
         raise RequestError(f"playbook {path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -111,7 +113,7 @@ def checked(raw: Any, world: World) -> Claim:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part)[:40] for part in first["loc"][:6])
-        raise RequestError(f"{place}: {first['msg'][:120]}") from error
+        raise RequestError(f"{place or 'claim'}: {first['msg'][:120]}") from error
     except (RecursionError, ValueError, TypeError) as error:
         raise RequestError("nested too deeply or not JSON") from error
     _check_condition(claim.condition, world)
@@ -129,26 +131,15 @@ def plain(text: str) -> str:
 
 
 def _check_condition(condition: Condition, world: World) -> None:
-    leaves = list(_leaves(condition, 1))
-    if len(leaves) > MOST_LEAVES:
-        raise RequestError(f"condition has more than {MOST_LEAVES} parts")
-    for leaf in leaves:
+    for number, (leaf, depth) in enumerate(leaves(condition), start=1):
+        if depth > MOST_DEPTH:
+            raise RequestError(f"condition is nested more than {MOST_DEPTH} deep")
+        if number > MOST_LEAVES:
+            raise RequestError(f"condition has more than {MOST_LEAVES} parts")
         if isinstance(leaf, OpAt | OpCount | OpOnPath) and leaf.op not in world.space.operations:
             raise RequestError(f"unknown operation {plain(leaf.op)!r}")
         if isinstance(leaf, OpAt) and leaf.edge not in world.space.edges:
             raise RequestError(f"unknown edge {plain(leaf.edge)!r}")
-
-
-def _leaves(condition: Condition, depth: int) -> Iterator[Condition]:
-    if depth > MOST_DEPTH:
-        raise RequestError(f"condition is nested more than {MOST_DEPTH} deep")
-    if isinstance(condition, AllOf | AnyOf):
-        for part in condition.parts:
-            yield from _leaves(part, depth + 1)
-    elif isinstance(condition, Not):
-        yield from _leaves(condition.part, depth + 1)
-    else:
-        yield condition
 
 
 def _check_scope(claim: Claim, world: World) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from llm_nas.claims import Objective
+from llm_nas.claims import Claim, Objective, OpAt, OpCount, OpOnPath, leaves
 from llm_nas.domain import Frozen
 
 Direction: TypeAlias = Literal["raises", "lowers"]
@@ -49,6 +49,32 @@ class Limit(Frozen):
         return value >= self.amount if self.relation == "at least" else value <= self.amount
 
 
+class Topic(Frozen):
+    """Operations and edges a question names; none means any."""
+
+    operations: tuple[str, ...] = ()
+    edges: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether it names anything."""
+        return bool(self.operations or self.edges)
+
+    @property
+    def words(self) -> str:
+        """In the words that claims use."""
+        edge = f"edge {', '.join(self.edges)}" if self.edges else ""
+        return " on ".join(part for part in (", ".join(self.operations), edge) if part)
+
+    def takes(self, claim: Claim) -> bool:
+        """Whether some part of a claim's condition is about it."""
+        return any(
+            isinstance(leaf, OpAt | OpCount | OpOnPath)
+            and (not self.operations or leaf.op in self.operations)
+            and (not self.edges or (isinstance(leaf, OpAt) and leaf.edge in self.edges))
+            for leaf, _ in leaves(claim.condition)
+        )
+
+
 class Query(Frozen):
     """A question as it was understood."""
 
@@ -58,6 +84,8 @@ class Query(Frozen):
     dataset: str | None = None
     device: str | None = None
     niche: str | None = None
+    about: Topic = Topic()
+    """What claims must be about."""
     rest: str = ""
     """Words no rule understood; they are looked up by meaning."""
     notes: tuple[str, ...] = ()
@@ -72,8 +100,19 @@ class Query(Frozen):
         ]
         niche = [f"niche {self.niche}"] if self.niche else []
         wishes = [goal.words for goal in self.goals] + [limit.words for limit in self.limits]
+        wishes += [f"about {self.about.words}"] if self.about else []
         meaning = [f"by meaning {self.rest!r}"] if self.rest else []
         return "; ".join([*(wishes + meaning or ["no goal"]), *places, *niche])
+
+    @property
+    def placed(self) -> bool:
+        """Whether it names a dataset, device or niche."""
+        return any((self.dataset, self.device, self.niche))
+
+    @property
+    def vague(self) -> bool:
+        """Whether it says nothing but perhaps a place."""
+        return not (self.goals or self.limits or self.about or self.rest)
 
     @property
     def sentence(self) -> str:
@@ -81,4 +120,4 @@ class Query(Frozen):
         said = [f"{g.direction or ''} {g.objective}".strip() for g in self.goals]
         where = [name for name in (self.dataset, self.device, self.niche) if name]
         tail = f" ({', '.join(where)})" if where else ""
-        return f"{' '.join([self.rest, *said]).strip() or self.text}{tail}"
+        return f"{' '.join([self.about.words, self.rest, *said]).strip() or self.text}{tail}"

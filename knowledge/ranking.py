@@ -178,7 +178,7 @@ def _places(asker: Asker) -> list[_Place]:
         for device, of_device, like_device in _near(asker.device, asker.similarity):
             for niche, of_niche, _ in _near(asker.niche, {}):
                 named = [w or "everywhere" for w in (dataset, device, niche) if w is not None]
-                words = ", ".join(named) or "anywhere"
+                words = ", ".join(named)
                 likes = "".join(f", {like}" for like in (like_dataset, like_device) if like)
                 match = of_dataset * of_device * of_niche
                 found.append(_Place(dataset, device, niche, match, words + likes))
@@ -243,5 +243,5 @@ def _why(candidate: Candidate, heuristic: Heuristic, repeats: int) -> str:
         else "not tested yet"
     )
     again = f", {repeats} like it already chosen" if repeats else ""
-    scope = f"scope {candidate.place} (match {candidate.match:.2f})"
-    return f"{heuristic.status}; {scope}; {numbers}{again}"
+    asked = [f"scope {candidate.place} (match {candidate.match:.2f})"] if candidate.place else []
+    return "; ".join([heuristic.status, *asked, numbers + again])

@@ -144,7 +144,7 @@ class StoreReader:
     ) -> Query:
         """A question in words as goals, limits and places; those given here go first."""
         if not text.strip():
-            raise RequestError("question is empty: ask for example 'lower latency on pixel3'")
+            raise RequestError(f"question is empty: ask for example {asking.EXAMPLE!r}")
         with self._lock, self._log.guarded():
             measured = self._measured.at(self._log.last())
             names = asking.names(self._log.db, self._world, measured)

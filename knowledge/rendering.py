@@ -104,7 +104,12 @@ def story(found: Explanation) -> Text:
     for child in found.proposed:
         shown = ", ".join(key[:8] for key in child.shown) or "no heuristic"
         worth = f"gain {child.gain:.4f}" if child.valid else "rejected"
-        lines.append(f"  proposed in {child.run}, generation {child.generation}: {worth}; {shown}")
+        lines.append(
+            f"  proposed in {child.run}, generation {child.generation}: {worth}; shown {shown}"
+        )
+    if found.twins:
+        lines.append("the same network, measured as")
+        lines += [f"  {seen.arch}: {_seen(seen)}" for seen in found.twins]
     lines.append("claims it meets" if found.claims else "meets no supported claim")
     lines += [f"  [{h.id[:8]}] {h.claim.statement}: {effect_words(h)}" for h in found.claims]
     if found.neighbours:

@@ -186,7 +186,12 @@ class HeuristicStore(StoreReader):
             added=tuple(added),
             known=tuple(known),
             refused=tuple(refused),
-            conflicts=tuple((key, other) for key in added for other in against.get(key, ())),
+            conflicts=tuple(
+                (key, other)
+                for key in added
+                for other in against.get(key, ())
+                if key < other or other not in added
+            ),
         )
 
     def _add(self, claim: Claim, reason: str) -> tuple[str, bool]:

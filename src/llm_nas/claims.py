@@ -7,7 +7,7 @@ elsewhere (`llm_nas.knowledge.evidence`), never written by a model.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias, assert_never
 
@@ -99,6 +99,21 @@ Condition: TypeAlias = Annotated[
 
 for _recursive in (AllOf, AnyOf, Not):
     _recursive.model_rebuild()
+
+
+Leaf: TypeAlias = OpAt | OpCount | OpOnPath | DeadEdges
+
+
+def leaves(condition: Condition, depth: int = 1) -> Iterator[tuple[Leaf, int]]:
+    """The parts of a condition that speak of a cell itself, each with its depth of nesting."""
+    match condition:
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from leaves(part, depth + 1)
+        case Not(part=part):
+            yield from leaves(part, depth + 1)
+        case _:
+            yield condition, depth
 
 
 def _compare(value: int, relation: Relation, bound: int) -> bool:

@@ -226,12 +226,14 @@ def test_hostile_playbooks_are_refused_line_by_line_and_their_words_reach_no_pro
     assert not any(INJECTION in request for request in answers)
 
 
-@pytest.mark.parametrize("kind", ["large", "text", "binary", "folder"])
+@pytest.mark.parametrize("kind", ["large", "endless", "text", "binary", "folder"])
 def test_files_that_are_no_playbook_are_one_line(shell: Any, tmp_path: Path, kind: str) -> None:
     book = tmp_path / "book.json"
     if kind == "large":
         with book.open("wb") as file:
             file.truncate(100_000_000)
+    elif kind == "endless":
+        book = Path("/dev/zero")
     elif kind == "folder":
         book.mkdir()
     else:

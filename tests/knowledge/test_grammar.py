@@ -56,7 +56,15 @@ NAMES = Names(DATASETS, DEVICES, ("S0", "S3"), frozenset({"edge", "path", "nor_c
             "which operation is slow",
             "higher latency; by meaning 'operation'; dataset any; device any",
         ),
-        ("skip on edge 1>2", "by meaning 'skip edge 1>2'; dataset any; device any"),
+        (
+            "the best cell under 5 ms",
+            "higher accuracy; latency at most 5 ms; dataset any; device any",
+        ),
+        (
+            "better latency, better error",
+            "higher accuracy; lower latency; dataset any; device any",
+        ),
+        ("why is it bad", "anything about accuracy; by meaning 'why'; dataset any; device any"),
     ],
 )
 def test_goals_limits_and_places_are_understood(text: str, understood: str) -> None:

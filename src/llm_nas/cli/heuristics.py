@@ -182,7 +182,7 @@ def export_(
     if as_json:
         print_json({"claims": count, "path": str(path)})
     else:
-        out.print(f"{count} claims written to {path}", markup=False)
+        out.print(f"{count} claims written to {path}", markup=False, soft_wrap=True)
 
 
 @app.command("import")
@@ -202,7 +202,7 @@ def import_(
         f"{len(report.conflicts)} conflicts"
     )
     for refusal in report.refused[:_MOST_LINES]:
-        line = f"  claim {refusal.position}: {refusal.reason}"
+        line = f"  claims[{refusal.position}]: {refusal.reason}"
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(report.refused) > _MOST_LINES:
         out.print(f"  ... and {len(report.refused) - _MOST_LINES} more")
@@ -259,6 +259,5 @@ def audit(
     out.print(f"{report.claims} supported claims{words} ({report.data_source})", markup=False)
     for m in report.worst:
         numbers = f"true {m.true_effect:+.3g}, claimed {m.mean_effect:+.3g}"
-        out.print(
-            f"  {m.id[:8]} {m.statement}: {numbers} [{m.low:+.3g}, {m.high:+.3g}]", markup=False
-        )
+        line = f"  {m.id[:8]} {m.statement}: {numbers} [{m.low:+.3g}, {m.high:+.3g}]"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
