@@ -17,8 +17,8 @@ from llm_nas.agents.model_designer import ModelDesigner
 from llm_nas.agents.model_seat import Seat
 from llm_nas.agents.prices import load_prices
 from llm_nas.agents.prompt_facts import device_name
-from llm_nas.agents.usage import PriceUsd, RoleUsage
-from llm_nas.domain import SearchRequest
+from llm_nas.agents.usage import PriceUsd
+from llm_nas.domain import RoleUsage, SearchRequest
 from llm_nas.ports import Analyst, Designer, Partition, SearchSpace
 
 

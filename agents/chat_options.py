@@ -69,6 +69,15 @@ class ModelOptions(Frozen):
         return self
 
 
+def refuse_without_model(model: str, options: ModelOptions) -> None:
+    """`RequestError` for options that only a language model could follow, where there is none."""
+    own = "analyst_model designer_model base_url max_usd max_tokens max_calls max_seconds record"
+    for name in (*own.split(), "replay", "blind"):
+        if getattr(options, name) not in (None, False):
+            option = name.replace("_", "-")
+            raise RequestError(f"--{option}: --model is {model}, which asks no language model")
+
+
 def role_models(default: str, options: ModelOptions) -> dict[str, str]:
     """Model name by role, the request's model where a role has none of its own."""
     return {

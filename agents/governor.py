@@ -14,7 +14,8 @@ from llm_nas.agents.chat_errors import CallFailed
 from llm_nas.agents.chat_options import ModelOptions
 from llm_nas.agents.prices import user_table
 from llm_nas.agents.prompts import estimate_tokens
-from llm_nas.agents.usage import PriceUsd, RoleUsage, Usage, price_of
+from llm_nas.agents.usage import PriceUsd, Usage, price_of
+from llm_nas.domain import RoleUsage
 from llm_nas.errors import RequestError
 
 
@@ -48,6 +49,7 @@ class Governor(Usage):
         self._started = clock()
         self._in_flight: dict[int, tuple[str, int]] = {}
         self._tickets = 0
+        self._refused: str | None = None
         self._gate = threading.Lock()
 
     @property
@@ -56,9 +58,9 @@ class Governor(Usage):
         return self._options.when_spent
 
     def exhausted(self) -> str | None:
-        """The cap that allows no further call, in words, or None."""
+        """The cap that allows no further call or has refused one, in words, or None."""
         with self._gate:
-            return self._reached(reserved=False)
+            return self._refused or self._reached(reserved=False)
 
     def admit(self, request: ChatRequest) -> int:
         """Reserve a call and its prompt's tokens; a ticket for `settle`.
@@ -69,6 +71,7 @@ class Governor(Usage):
         with self._gate:
             reached = self._reached(reserved=True)
             if reached is not None:
+                self._refused = reached
                 raise CapReached(reached)
             self._tickets += 1
             self._in_flight[self._tickets] = (request.caller.role, tokens)

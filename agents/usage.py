@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from llm_nas.agents.chat import ChatReply, ChatRequest
-from llm_nas.domain import Cost, Frozen
+from llm_nas.domain import Cost, Frozen, RoleUsage
 
 PriceUsd = tuple[float, float]
 """USD per million tokens: in, out."""
@@ -16,18 +16,6 @@ PriceUsd = tuple[float, float]
 def price_of(price: PriceUsd | None, tokens_in: int, tokens_out: int) -> float | None:
     """USD of some tokens, or None; from totals, so that the order of calls leaves no trace."""
     return None if price is None else (tokens_in * price[0] + tokens_out * price[1]) / 1e6
-
-
-class RoleUsage(Frozen):
-    """Spend of one role; `usd` is None when the model's price is unknown."""
-
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    usd: float | None = 0.0
-    repairs: int = 0
-    """Answers that had to be asked for again."""
-    failures: int = 0
 
 
 class CallRecord(Frozen):
@@ -61,6 +49,7 @@ class Usage:
         self._prices = dict(prices)
         self._roles = {role: RoleUsage() for role in self._prices} | dict(spent or {})
         self._records: list[CallRecord] = []
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def snapshot(self) -> dict[str, RoleUsage]:
@@ -70,15 +59,31 @@ class Usage:
 
     def cost(self, seconds: float = 0.0) -> Cost:
         """The sum over roles; USD is None as soon as one role's price is unknown and used."""
-        roles = self.snapshot().values()
-        dollars = [r.usd for r in roles if r.calls]
+        asked = {name: role for name, role in self.snapshot().items() if role.calls}
+        roles = asked.values()
+        dollars = [role.usd for role in roles]
         return Cost(
             calls=sum(r.calls for r in roles),
             tokens_in=sum(r.tokens_in for r in roles),
             tokens_out=sum(r.tokens_out for r in roles),
             usd=None if None in dollars else sum(d for d in dollars if d is not None),
             seconds=seconds,
+            roles=asked,
         )
+
+    def troubles(self) -> list[str]:
+        """One line, once, for every role of which all calls failed so far."""
+        failing = {
+            name: role
+            for name, role in self.snapshot().items()
+            if role.calls and role.failures == role.calls and name not in self._told
+        }
+        self._told |= set(failing)
+        return [
+            f"{name}: all {role.calls} calls to {role.model} failed ({role.failure}); "
+            "the offline agent stands in"
+            for name, role in failing.items()
+        ]
 
     def take(self, role: str, niche: str, generation: int) -> tuple[CallRecord, ...]:
         """Remove and return the records of one agent's calls in one niche and generation."""
@@ -101,7 +106,7 @@ class Usage:
     def failed(self, request: ChatRequest, why: str, seconds: float) -> None:
         """Count a call that gave none."""
         self._add(_record(request, "failure", why, seconds), 0, 0)
-        self._bump(request.caller.role, lambda r: {"failures": r.failures + 1})
+        self._bump(request.caller.role, lambda r: {"failures": r.failures + 1, "failure": why})
 
     def repaired(self, role: str) -> None:
         """Count an answer that has to be asked for again."""
@@ -110,9 +115,10 @@ class Usage:
     def _add(self, record: CallRecord, tokens_in: int, tokens_out: int) -> None:
         price = self._prices.get(record.role)
 
-        def more(role: RoleUsage) -> dict[str, int | float | None]:
+        def more(role: RoleUsage) -> dict[str, int | float | str | None]:
             total_in, total_out = role.tokens_in + tokens_in, role.tokens_out + tokens_out
             return {
+                "model": record.model,
                 "calls": role.calls + 1,
                 "tokens_in": total_in,
                 "tokens_out": total_out,
@@ -124,7 +130,7 @@ class Usage:
             self._records.append(record)
 
     def _bump(
-        self, name: str, change: Callable[[RoleUsage], Mapping[str, int | float | None]]
+        self, name: str, change: Callable[[RoleUsage], Mapping[str, int | float | str | None]]
     ) -> None:
         with self._lock:
             role = self._roles.get(name, RoleUsage())

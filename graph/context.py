@@ -11,7 +11,7 @@ from pathlib import Path
 from llm_nas.agents.chat import ChatTransport
 from llm_nas.agents.chat_agents import model_agents
 from llm_nas.agents.chat_estimate import estimate_lines, estimate_run
-from llm_nas.agents.chat_options import GRADUATED, OFFLINE, ModelOptions
+from llm_nas.agents.chat_options import GRADUATED, OFFLINE, ModelOptions, refuse_without_model
 from llm_nas.agents.governor import Governor
 from llm_nas.agents.mixed_designer import MixedDesigner
 from llm_nas.agents.offline_analyst import OfflineAnalyst
@@ -220,6 +220,8 @@ def _open_agents(
     analyst: Analyst = offline[0]
     designer: Designer = offline[1]
     governor: Governor | None = None
+    if request.model in (OFFLINE, GRADUATED):
+        refuse_without_model(request.model, inputs.options or ModelOptions())
     if request.model == GRADUATED:
         designer = graduated_designer(request, inherited, space, moves)
     elif request.model != OFFLINE:

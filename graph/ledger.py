@@ -13,9 +13,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from llm_nas.agents.usage import RoleUsage
 from llm_nas.claims import Claim
-from llm_nas.domain import CountsBy, Frozen, Measurement, ProposalCounts, Verdict
+from llm_nas.domain import CountsBy, Frozen, Measurement, ProposalCounts, RoleUsage, Verdict
 from llm_nas.evaluation.remedies import Remedy
 from llm_nas.ports import Trial
 

@@ -131,7 +131,7 @@ def join(state: SearchState, runtime: Context) -> dict[str, Any]:
         *_signatures(context, generation),
     ]
     context.trace.append([*events, *found, done])
-    _watch_caps(context)
+    _watch_models(context, more=generation + 1 < context.request.generations)
     context.inputs.progress(generation + 1, context.evaluator.evaluations)
     return {"generation": generation + 1}
 
@@ -197,14 +197,19 @@ def _lesson(
     )
 
 
-def _watch_caps(context: SearchContext) -> None:
-    """Keep what models cost, and stop between steps when a cap says so."""
+def _watch_models(context: SearchContext, *, more: bool) -> None:
+    """Keep what models cost, tell of models that only fail, and stop at a cap between steps.
+
+    After the last generation only the report is left, which asks no model.
+    """
     governor = context.agents.governor
     if governor is None:
         return
     context.ledger.keep_usage(governor.snapshot())
+    for line in governor.troubles():
+        context.inputs.note(line)
     reason = governor.exhausted()
-    if reason is not None and governor.when_spent == "stop":
+    if more and reason is not None and governor.when_spent == "stop":
         context.inputs.drain(reason)
 
 

@@ -170,7 +170,7 @@ def _candidates(
             notes.append(f"no claim here is about {about.words}")
         return blended[:most]
     likest = max((like for _, like in found.near), default=1.0)
-    if not query.goals and likest < _LEAST_LIKE:
+    if not query.goals and not query.familiar and likest < _LEAST_LIKE:
         notes.append(f"not understood: {query.rest!r}; ask for example {EXAMPLE!r}")
         return ranked[:most] if query.placed else []
     return blend(db, query.sentence, ranked, found.near, asker)[:most]

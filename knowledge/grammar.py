@@ -285,6 +285,7 @@ def parse(
         niche=places[2],
         about=about,
         rest=" ".join(rest),
+        familiar=not names.others.isdisjoint(rest),
         notes=tuple(notes),
     )
 

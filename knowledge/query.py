@@ -88,6 +88,8 @@ class Query(Frozen):
     """What claims must be about."""
     rest: str = ""
     """Words no rule understood; they are looked up by meaning."""
+    familiar: bool = False
+    """Whether one of these is a word for operations or parts of cells."""
     notes: tuple[str, ...] = ()
     """One line each: names nobody here knows, numbers that say nothing."""
 

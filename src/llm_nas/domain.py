@@ -163,6 +163,21 @@ CountsBy: TypeAlias = dict[str, dict[str, SourceCounts]]
 """Counts by grouping (`source`, `operator`, `heuristics`), then by its values."""
 
 
+class RoleUsage(Frozen):
+    """What one role asked of its model; `usd` is None when the model's price is unknown."""
+
+    model: str = ""
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float | None = 0.0
+    repairs: int = 0
+    """Answers that had to be asked for again."""
+    failures: int = 0
+    failure: str = ""
+    """Why the last call that failed gave no answer."""
+
+
 class Cost(Frozen):
     """What a run cost beside evaluations; `usd` is None when a model's price is unknown."""
 
@@ -171,6 +186,8 @@ class Cost(Frozen):
     tokens_out: int = 0
     usd: float | None = 0.0
     seconds: float = 0.0
+    roles: dict[str, RoleUsage] = Field(default_factory=dict[str, RoleUsage])
+    """The share of every role that asked a model."""
 
 
 class FrontPoint(Frozen):

@@ -10,7 +10,8 @@ from llm_nas.agents.chat import Caller, ChatReply, ChatRequest, Message
 from llm_nas.agents.chat_errors import CallFailed
 from llm_nas.agents.chat_options import ModelOptions
 from llm_nas.agents.governor import CapReached, Governor, MeteredTransport
-from llm_nas.agents.usage import PriceUsd, RoleUsage
+from llm_nas.agents.usage import PriceUsd
+from llm_nas.domain import RoleUsage
 from llm_nas.errors import RequestError
 
 PRICES: Mapping[str, PriceUsd | None] = {"analyst": (2.0, 8.0), "designer": (1.0, 4.0)}
@@ -64,8 +65,12 @@ def test_spend_is_counted_by_role_and_priced() -> None:
     line.send(request_of("designer"))
     line.send(request_of("designer"))
     spent = governor.snapshot()
-    assert spent["analyst"] == RoleUsage(calls=1, tokens_in=1000, tokens_out=500, usd=0.006)
-    assert spent["designer"] == RoleUsage(calls=2, tokens_in=2000, tokens_out=1000, usd=0.006)
+    assert spent["analyst"] == RoleUsage(
+        model="m", calls=1, tokens_in=1000, tokens_out=500, usd=0.006
+    )
+    assert spent["designer"] == RoleUsage(
+        model="m", calls=2, tokens_in=2000, tokens_out=1000, usd=0.006
+    )
     total = governor.cost(seconds=1.5)
     assert (total.calls, total.tokens_in, total.tokens_out, total.seconds) == (3, 3000, 1500, 1.5)
     assert total.usd == pytest.approx(0.012)
@@ -153,12 +158,36 @@ def test_tokens_exceed_their_cap_by_calls_in_flight_at_most() -> None:
     assert governor.cost().tokens_in <= 2000 + flying * 1500
 
 
+def test_a_refused_call_ends_a_run_that_stops_at_its_caps() -> None:
+    """A call in flight holds all that is left; when it costs less, the run stops all the same."""
+    governor = Governor(ModelOptions(max_tokens=200), PRICES)
+    ticket = governor.admit(request_of(text="x" * 960))
+    with pytest.raises(CapReached):
+        governor.admit(request_of())
+    governor.settle(ticket)
+    assert governor.cost().calls == 0
+    assert governor.exhausted() == "--max-tokens 200 reached"
+
+
+def test_a_model_that_only_fails_is_told_once() -> None:
+    governor = Governor(ModelOptions(), PRICES)
+    line = MeteredTransport(Instant(CallFailed("auth", "wrong key")), governor)
+    assert governor.troubles() == []
+    with pytest.raises(CallFailed):
+        line.send(request_of())
+    (told,) = governor.troubles()
+    assert told.startswith("designer: all 1 calls to m failed (auth: wrong key)")
+    assert governor.troubles() == []
+
+
 def test_failures_are_recorded_without_cost() -> None:
     governor = Governor(ModelOptions(), PRICES)
     line = MeteredTransport(Instant(CallFailed("refusal", "no")), governor)
     with pytest.raises(CallFailed):
         line.send(request_of())
-    assert governor.snapshot()["designer"] == RoleUsage(calls=1, failures=1)
+    assert governor.snapshot()["designer"] == RoleUsage(
+        model="m", calls=1, failures=1, failure="refusal: no"
+    )
     (record,) = governor.take("designer", "S2", 3)
     assert (record.outcome, record.detail) == ("failure", "refusal: no")
     assert governor.take("designer", "S2", 3) == ()

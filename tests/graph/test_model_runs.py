@@ -15,7 +15,7 @@ from llm_nas.agents.chat_errors import CallFailed
 from llm_nas.agents.chat_nonsense import NONSENSE_MODEL, NonsenseTransport
 from llm_nas.agents.chat_options import ModelOptions
 from llm_nas.domain import FloatArray
-from llm_nas.errors import RunStopped
+from llm_nas.errors import RequestError, RunStopped
 from llm_nas.evaluation.page_data import page_run
 from llm_nas.experiments.system import drive
 from llm_nas.experiments.variants import model_alone
@@ -211,6 +211,21 @@ def test_when_spent_a_run_may_go_on_offline(inputs: Inputs, request_of: RequestM
     assert sum(e["data"]["outcome"] == "answer" for e in calls) == 1
 
 
+def test_a_cap_that_the_last_generation_reaches_stops_nothing(
+    inputs: Inputs, request_of: RequestMaker
+) -> None:
+    capped = replace(inputs, options=ModelOptions(max_calls=1), transport=NonsenseTransport())
+    report = search(request_of(model=NONSENSE_MODEL, budget=12, generations=1), capped)
+    assert report.evaluations == 12
+    assert (report.cost.calls, sum(r.calls for r in report.cost.roles.values())) == (1, 1)
+
+
+def test_options_of_models_need_a_model(inputs: Inputs, request_of: RequestMaker) -> None:
+    lone = replace(inputs, options=ModelOptions(max_calls=5))
+    with pytest.raises(RequestError, match=r"--max-calls: --model is offline"):
+        search(request_of(), lone)
+
+
 def test_no_key_is_written_anywhere(
     inputs: Inputs, request_of: RequestMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +239,8 @@ def test_no_key_is_written_anywhere(
         )
         assert server.asked[0].headers["authorization"] == f"Bearer {key}"
     assert report.evaluations == 30
+    failing = [r for r in report.cost.roles.values() if r.calls]
+    assert all(r.failures == r.calls and r.failure.startswith("auth: ") for r in failing)
     for file in tmp_path.rglob("*"):
         if file.is_file():
             assert key.encode() not in file.read_bytes(), file

@@ -11,7 +11,7 @@ import typer
 from llm_nas.cli.output import console, out, print_json
 
 if TYPE_CHECKING:
-    from llm_nas.domain import SearchReport
+    from llm_nas.domain import Cost, RoleUsage, SearchReport
 
 _FRONT_ROWS = 30
 _AGENTS = {
@@ -157,7 +157,7 @@ def show(report: "SearchReport") -> None:
         )
     out.print(table)
     for line in _summary(report):
-        out.print(line, highlight=False, soft_wrap=True)
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _sources(report: "SearchReport") -> list[str]:
@@ -179,11 +179,22 @@ def _drift(report: "SearchReport") -> list[str]:
     ]
 
 
+def _spend(part: "Cost | RoleUsage") -> str:
+    usd = "unknown" if part.usd is None else f"{part.usd:.4f}"
+    return f"{part.calls} calls, {part.tokens_in}+{part.tokens_out} tokens, {usd} USD"
+
+
+def _faults(role: "RoleUsage") -> str:
+    """What went wrong with a role's calls; nothing when all gave an answer at once."""
+    repairs = f", {role.repairs} answers asked for again" if role.repairs else ""
+    return repairs + (f", {role.failures} failed ({role.failure})" if role.failures else "")
+
+
 def _summary(report: "SearchReport") -> list[str]:
     c, p = report.cost, report.proposals
     reached = report.coverage
-    usd = "unknown" if c.usd is None else f"{c.usd:.4f}"
     agents = _AGENTS.get(report.model, report.model)
+    asked = report.cost.roles.items()
     more = len(report.front) - _FRONT_ROWS
     rest = [f"... and {more} more cells of the front in result.json"] if more > 0 else []
     return [
@@ -194,8 +205,8 @@ def _summary(report: "SearchReport") -> list[str]:
         f"coverage: niches {reached.niches:.0%}, latency deciles {reached.latency_deciles:.0%}",
         f"{report.evaluations} evaluations; proposals: {p.raw} raw, {p.repaired} repaired, "
         f"{p.duplicate} duplicate, {p.novel} novel, {p.rejected} rejected",
-        f"agents: {agents}; {c.calls} calls, {c.tokens_in}+{c.tokens_out} tokens, {usd} USD, "
-        f"{c.seconds:.1f} s",
+        f"agents: {agents}; {_spend(c)}, {c.seconds:.1f} s",
+        *(f"  {name}, {role.model}: {_spend(role)}{_faults(role)}" for name, role in asked),
         *_sources(report),
         f"data: {report.data_source}; true front: {report.reference}",
         f"predictor: {report.predictor}",
