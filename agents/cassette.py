@@ -25,7 +25,9 @@ CASSETTE_VERSION = 1
 
 
 class CassetteMiss(RequestError):
-    """A replayed run asks something the cassette has no answer to."""
+    """A replayed run asks something the cassette has no answer to; a diff says how it differs."""
+
+    many_lines = True
 
 
 class Track(Frozen):

@@ -138,7 +138,9 @@ class SearchContext:
         return self.training.drift([space.index(space.parse(m.arch)) for m in measured])
 
     def close(self) -> None:
-        """Release files and connections."""
+        """Keep what models cost so far, and release files and connections."""
+        if self.agents.governor is not None:
+            self.ledger.keep_usage(self.agents.governor.snapshot())
         self.knowledge.close()
         self.ledger.close()
         self.trace.close()

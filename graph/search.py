@@ -3,7 +3,7 @@
 import signal
 import sqlite3
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +88,7 @@ def _drive(context: SearchContext, *, start: bool) -> SearchReport:
         with (
             _one_line_errors(folder),
             open_checkpointer(folder / rundir.CHECKPOINT) as checkpointer,
-            _drained_by_interrupt(control),
+            _drained_by_interrupt(control, context.inputs.note),
         ):
             graph = build_graph(checkpointer)
             fresh = start or not graph.get_state(config).values
@@ -102,17 +102,22 @@ def _drive(context: SearchContext, *, start: bool) -> SearchReport:
                     control=control,
                     durability="async",
                 )
+    except KeyboardInterrupt:
+        raise _stopped("interrupted", folder) from None
     finally:
         context.close()
     result = folder / rundir.RESULT
     if not result.exists():
-        reason = control.drain_reason or "stopped"
-        raise RunStopped(f"{reason}; go on with: llm-nas search --resume {folder}")
+        raise _stopped(control.drain_reason or "stopped", folder)
     return SearchReport.model_validate(rundir.read_json(result))
 
 
+def _stopped(reason: str, folder: Path) -> RunStopped:
+    return RunStopped(f"{reason}; go on with: llm-nas search --resume {folder}")
+
+
 @contextmanager
-def _drained_by_interrupt(control: RunControl) -> Generator[None]:
+def _drained_by_interrupt(control: RunControl, note: Callable[[str], None]) -> Generator[None]:
     """Ctrl-C ends the run between two steps; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -123,6 +128,7 @@ def _drained_by_interrupt(control: RunControl) -> Generator[None]:
         del number, frame
         signal.signal(signal.SIGINT, previous)
         control.request_drain("interrupted")
+        note("stopping after what is under way; Ctrl-C again stops at once")
 
     signal.signal(signal.SIGINT, drain)
     try:

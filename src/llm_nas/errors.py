@@ -8,6 +8,8 @@ class LlmNasError(Exception):
     """Root of all errors raised on purpose; `exit_code` is what the shell sees."""
 
     exit_code = 1
+    many_lines = False
+    """Whether more lines follow the first one, for people to read."""
 
 
 class RequestError(LlmNasError):

@@ -36,7 +36,8 @@ def test_a_run_leaves_everything_it_promises(inputs: Inputs, request_of: Request
     for name in ("protocol", "request", "data_source", "model", "seed", "evaluations", "front"):
         assert name in written
     assert set(written["proposals"]) == {"raw", "repaired", "duplicate", "novel", "rejected"}
-    assert set(written["cost"]) == {"calls", "tokens_in", "tokens_out", "usd", "seconds"}
+    spend = {"calls", "tokens_in", "tokens_out", "usd", "seconds", "roles"}
+    assert set(written["cost"]) == spend
     assert set(written["front"][0]) == {
         "arch",
         "niche",
@@ -82,16 +83,24 @@ def test_equal_seeds_give_equal_fronts_and_others_do_not(
     assert cells != others
 
 
-def test_a_drained_run_resumes_to_the_same_front(inputs: Inputs, request_of: RequestMaker) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_run_resumes_to_the_same_front(
+    inputs: Inputs, request_of: RequestMaker, times: int
+) -> None:
+    """Ctrl-C ends a run between two steps, a second one at once."""
     whole = search(request_of("whole"), inputs)
     stopped = request_of("stopped")
 
     def interrupt(generation: int, cells: int) -> None:
         if generation == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.05)
 
-    with pytest.raises(RunStopped, match="--resume"):
-        search(stopped, replace(inputs, progress=interrupt))
+    notes: list[str] = []
+    with pytest.raises(RunStopped, match="interrupted; go on with: llm-nas search --resume"):
+        search(stopped, replace(inputs, progress=interrupt, note=notes.append))
+    assert notes == ["stopping after what is under way; Ctrl-C again stops at once"]
     assert not (request_of.folder / "stopped" / "result.json").exists()
     resumed = resume(request_of.folder / "stopped", inputs)
     assert front(resumed) == front(whole)

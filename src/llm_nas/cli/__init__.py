@@ -27,6 +27,8 @@ from llm_nas.cli import (
 from llm_nas.cli.output import console
 from llm_nas.errors import LlmNasError
 
+_INTERRUPTED = 130
+
 
 def _app() -> typer.Typer:
     app = typer.Typer(
@@ -66,9 +68,12 @@ def run(arguments: list[str]) -> int:
     except ValidationError as error:
         return _complain(_invalid(error), 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("interrupted", 130)
+        return _complain("interrupted", _INTERRUPTED)
     except typer.Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
+    # The shell library turns Ctrl-C into this exit code and says nothing.
+    if code == _INTERRUPTED:
+        return _complain("interrupted", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
@@ -79,6 +84,8 @@ def _complain(message: str, code: int) -> int:
 
 def _line(error: Exception, arguments: list[str]) -> str:
     """The message on one line, with the value a refused option was given."""
+    if isinstance(error, LlmNasError) and error.many_lines:
+        return str(error)
     if not isinstance(error, TyperException):
         return " ".join(str(error).split())
     text = " ".join(error.format_message().split())
