@@ -183,7 +183,7 @@ def open_model(name: str, options: ModelOptions) -> LangChainTransport:
     if colon and bare:
         return _any_provider(name, options)
     raise RequestError(
-        f"--model {name!r}: expected 'offline', 'openai:NAME', 'provider:NAME', "
+        f"--model {name!r}: no language model; expected 'openai:NAME', 'provider:NAME', "
         "or any name together with --base-url"
     )
 

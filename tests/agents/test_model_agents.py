@@ -86,7 +86,7 @@ def test_roles_may_use_different_models(
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        ("gpt", "expected 'offline', 'openai:NAME'"),
+        ("gpt", "expected 'openai:NAME'"),
         ("openai:gpt-4.1", "set OPENAI_API_KEY"),
         ("anthropic:claude", "llm-nas[providers]"),
     ],

@@ -59,6 +59,7 @@ def test_failing_rounds_are_counted() -> None:
     setting = MemorySetting("m", "cifar10", rounds=2)
     probe = probe_memory(setting, Scripted(refuse), ModelOptions(), SPACE, CONVS)
     assert (probe.named.mean, probe.named.failed, probe.blind.failed) == (None, 2, 2)
+    assert probe.blind.failure == "refusal: no"
 
 
 def test_kendall_tau_in_closed_form() -> None:
@@ -79,6 +80,8 @@ def test_asking_by_niche_reaches_every_niche(tmp_path: Path) -> None:
     assert [way.way for way in report.ways] == ["plain", "latency", "niches"]
     assert all(len(way.cells) == 24 and way.failed == 0 for way in report.ways)
     assert report.ways[2].niches == dict.fromkeys(("S0", "S1", "S2", "S3", "S4", "S5"), 4)
+    with pytest.raises(RequestError, match=r"--picture .* cannot be written"):
+        draw_bias(report, latency_ms, tmp_path / "nowhere" / "bias.png")
     draw_bias(report, latency_ms, tmp_path / "bias.png")
     assert (tmp_path / "bias.png").stat().st_size > 5_000
 

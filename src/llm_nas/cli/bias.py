@@ -27,6 +27,7 @@ def bias(
     """Ask for cells plainly, for speed, and by niche; niches, latency coverage, distinct cells."""
     from llm_nas.agents.chat_agents import open_transport
     from llm_nas.agents.chat_options import ModelOptions
+    from llm_nas.errors import ModelReplyError
     from llm_nas.experiments import bias as experiment
     from llm_nas.tools.data import open_benchmark
     from llm_nas.tools.latency import open_latency
@@ -45,6 +46,8 @@ def bias(
         make_partition(space),
         table.values_ms,
     )
+    if not any(way.cells for way in report.ways):
+        raise ModelReplyError(f"{model}: no usable answer; {report.ways[-1].failure}")
     if picture is not None:
         experiment.draw_bias(report, table.values_ms, picture)
     print_json(report) if as_json else _show(report)
@@ -54,7 +57,7 @@ def _show(report: "BiasReport") -> None:
     from rich.table import Table
 
     table = Table(title=f"{report.model}: {report.dataset} on {report.device}")
-    for heading in ("asked", "cells", "distinct", "latency range"):
+    for heading in ("asked", "cells", "distinct", "latency deciles"):
         table.add_column(heading, no_wrap=True)
     for niche in report.ways[0].niches:
         table.add_column(niche, justify="right", no_wrap=True, min_width=2)
@@ -67,3 +70,8 @@ def _show(report: "BiasReport") -> None:
             *(str(count) for count in way.niches.values()),
         )
     out.print(table)
+    out.print("latency deciles: tenths of the device's whole range of latencies that hold a cell")
+    for way in report.ways:
+        if way.failed:
+            line = f"{way.way}: {way.failed} calls without a usable answer ({way.failure})"
+            out.print(line, markup=False, highlight=False, soft_wrap=True)

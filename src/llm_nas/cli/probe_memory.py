@@ -24,7 +24,7 @@ def probe_memory(
     from llm_nas.agents.chat_agents import open_transport
     from llm_nas.agents.chat_options import ModelOptions
     from llm_nas.domain import DATASETS
-    from llm_nas.errors import RequestError
+    from llm_nas.errors import ModelReplyError, RequestError
     from llm_nas.experiments import probe_memory as experiment
     from llm_nas.tools.data import open_benchmark
     from llm_nas.tools.space import nas_bench_201
@@ -37,10 +37,14 @@ def probe_memory(
     truth = benchmark.truth(dataset).test_accuracy_pct()
     transport = open_transport({model}, options)
     probe = experiment.probe_memory(setting, transport, options, nas_bench_201(), truth)
+    if probe.named.mean is None and probe.blind.mean is None:
+        raise ModelReplyError(f"{model}: no usable answer; {probe.blind.failure}")
     if as_json:
         print_json(probe)
         return
-    out.print(f"{model}, {dataset}, {rounds} x {cells} cells; truth from {benchmark.source}")
+    head = f"{model}, {dataset}, {rounds} x {cells} cells; truth from {benchmark.source}"
+    out.print(head, markup=False, highlight=False, soft_wrap=True)
     for name, result in (("named", probe.named), ("blind", probe.blind)):
         mean = "no usable answer" if result.mean is None else f"Kendall tau {result.mean:+.3f}"
-        out.print(f"{name}: {mean} ({result.failed} rounds failed)", highlight=False)
+        failed = f" ({result.failed} rounds failed: {result.failure})" if result.failed else ""
+        out.print(f"{name}: {mean}{failed}", markup=False, highlight=False, soft_wrap=True)

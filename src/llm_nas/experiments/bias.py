@@ -43,6 +43,8 @@ class WayResult(Frozen):
     latency_ms: tuple[float, ...]
     failed: int
     """Batches without a usable answer."""
+    failure: str = ""
+    """Why the last of them had none."""
 
 
 class BiasReport(Frozen):
@@ -81,9 +83,10 @@ def _ask(
     surveyor: Surveyor,
     space: SearchSpace,
     partition: Partition,
-) -> tuple[list[Cell], int]:
+) -> tuple[list[Cell], int, str]:
+    """Cells, batches without a usable answer, and why the last of those had none."""
     cells: list[Cell] = []
-    failed = 0
+    failed, failure = 0, ""
     everything = np.arange(space.size)
     batches = -(-setting.cells // setting.batch)
     for turn in range(batches):
@@ -96,15 +99,16 @@ def _ask(
             cells += surveyor.cells(
                 setting.dataset, setting.device, wish, boxes, members, count, turn
             )[:count]
-        except ModelReplyError:
-            failed += 1
-    return cells, failed
+        except ModelReplyError as error:
+            failed, failure = failed + 1, str(error)
+    return cells, failed, failure
 
 
 def _result(
     way: str,
     cells: list[Cell],
     failed: int,
+    failure: str,
     space: SearchSpace,
     partition: Partition,
     latency_ms: FloatArray,
@@ -122,6 +126,7 @@ def _result(
         latency_coverage=latency_coverage(found, latency_ms),
         latency_ms=tuple(float(value) for value in found),
         failed=failed,
+        failure=failure,
     )
 
 
@@ -134,7 +139,11 @@ def latency_coverage(found_ms: FloatArray, all_ms: FloatArray) -> float:
 
 
 def draw_bias(report: BiasReport, all_ms: FloatArray, path: Path) -> None:
-    """Save a picture: each way's cells over the device's latency range."""
+    """Save a picture: each way's cells over the device's latency range.
+
+    Raises:
+        RequestError: It cannot be written there.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -149,4 +158,7 @@ def draw_bias(report: BiasReport, all_ms: FloatArray, path: Path) -> None:
             fontsize=9,
         )
     axes[-1].set_xlabel(f"latency on {report.device} (ms), {report.model}")
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"--picture {path}: cannot be written ({error})") from error

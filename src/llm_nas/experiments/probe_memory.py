@@ -37,6 +37,8 @@ class NamedOrBlind(Frozen):
     taus: tuple[float, ...]
     mean: float | None
     failed: int
+    failure: str = ""
+    """Why the last of them had none."""
 
 
 class MemoryProbe(Frozen):
@@ -84,6 +86,7 @@ def _rounds(
     canonical = np.flatnonzero(space.canonical_index() == np.arange(space.size))
     known = canonical[np.isfinite(test_accuracy_pct[canonical])]
     taus: list[float] = []
+    failure = ""
     for turn in range(setting.rounds):
         rng = np.random.default_rng([setting.seed, turn])
         drawn = rng.choice(known, setting.cells, replace=False)
@@ -94,11 +97,13 @@ def _rounds(
         cells = [space.cell(int(index)) for index in drawn]
         try:
             scores = surveyor.scores(setting.dataset, cells, turn)
-        except ModelReplyError:
+        except ModelReplyError as error:
+            failure = str(error)
             continue
         taus.append(kendall_tau(np.array(scores), test_accuracy_pct[drawn]))
     mean = float(np.mean(taus)) if taus else None
-    return NamedOrBlind(taus=tuple(taus), mean=mean, failed=setting.rounds - len(taus))
+    failed = setting.rounds - len(taus)
+    return NamedOrBlind(taus=tuple(taus), mean=mean, failed=failed, failure=failure)
 
 
 def kendall_tau(scores: FloatArray, truth: FloatArray) -> float:
