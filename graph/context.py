@@ -6,6 +6,7 @@ Truth is not among them: test accuracies are opened by `llm_nas.graph.report` af
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from llm_nas.agents.chat import ChatTransport
@@ -38,13 +39,14 @@ from llm_nas.ports import (
     Validator,
 )
 from llm_nas.tools.advisor import GaussianAdvisor, NoAdvisor
+from llm_nas.tools.conformal import Intervals, intervals_of
 from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.drift import TrainingRange
 from llm_nas.tools.latency import LatencyTable, open_energy, open_latency
 from llm_nas.tools.measure import BudgetedEvaluator
 from llm_nas.tools.moves import NicheMoves
 from llm_nas.tools.partition_auto import open_partition
-from llm_nas.tools.predictor import train_predictor
+from llm_nas.tools.predictor import TrainedPredictor, train_predictor
 from llm_nas.tools.scout import Scout
 from llm_nas.tools.space import nas_bench_201
 
@@ -105,8 +107,8 @@ class SearchContext:
     """`(size,)`: for the report; nodes ask `evaluator`."""
     predictor: str
     """What made them: features, model and label scheme."""
-    training: TrainingRange | None
-    """Where they can be trusted; None when they were given."""
+    trained: TrainedPredictor | None
+    """The predictor itself; None when predictions were given."""
     evaluator: BudgetedEvaluator
     advisor: Advisor
     scout: Scout
@@ -129,6 +131,18 @@ class SearchContext:
             return {}
         space = self.space
         return {m.arch: float(self.energy_mj[space.index(space.parse(m.arch))]) for m in measured}
+
+    @cached_property
+    def training(self) -> TrainingRange | None:
+        """Where predictions can be trusted."""
+        return None if self.trained is None else TrainingRange(self.trained)
+
+    @cached_property
+    def intervals(self) -> Intervals | None:
+        """Intervals of all cells; they take some seconds and only the report needs them."""
+        if self.trained is None:
+            return None
+        return intervals_of(self.trained, self.benchmark, self.request.dataset)
 
     def drift(self, measured: Iterable[Measurement]) -> Drift | None:
         """How far measured cells lie from what the predictor was trained on; None without one."""
@@ -166,11 +180,10 @@ def open_context(
         request.partition, space, benchmark, request.dataset, latency.values_ms, request.seed
     )
     predicted_pct, predictor = inputs.predicted_pct, inputs.predictor
-    training: TrainingRange | None = None
+    trained: TrainedPredictor | None = None
     if predicted_pct is None:
         trained = train_predictor(benchmark, request.dataset, request.labels, request.seed)
         predicted_pct, predictor = trained.predict_all(), trained.description
-        training = TrainingRange(trained)
     chance_pct = ABOVE_CHANCE * CHANCE_PCT[request.dataset]
     advisor: Advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inheritance = inherit(run_dir, request)
@@ -194,7 +207,7 @@ def open_context(
         energy_mj=open_energy(benchmark, request.dataset, request.device),
         predicted_pct=predicted_pct,
         predictor=predictor,
-        training=training,
+        trained=trained,
         evaluator=evaluator,
         advisor=advisor,
         scout=Scout(space, partition, latency.values_ms),

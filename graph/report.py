@@ -11,7 +11,7 @@ from llm_nas.domain import (
     ProposalCounts,
     SearchReport,
 )
-from llm_nas.evaluation.finalists import FINALISTS, choose_finalists
+from llm_nas.evaluation.finalists import choose_finalists
 from llm_nas.evaluation.picture import front_png
 from llm_nas.evaluation.score import Scores, hv_at_k, score
 from llm_nas.evaluation.truth import TruthContext, open_context
@@ -31,7 +31,13 @@ def write_report(context: SearchContext) -> SearchReport:
     measured = context.ledger.measured()
     cells = [context.space.index(context.space.parse(m.arch)) for m in measured]
     scores = score(truth, cells, context.predicted_pct, context.partition.labels())
-    finalists = choose_finalists(context.latency.values_ms, context.predicted_pct, cells)
+    intervals = context.intervals
+    finalists = choose_finalists(
+        context.latency.values_ms,
+        context.predicted_pct,
+        cells,
+        upper_pct=None if intervals is None else intervals.high_pct,
+    )
     validation = context.benchmark.validation_accuracy_pct(context.request.dataset)
     front = _front(context, truth, scores)
     outcomes = context.ledger.outcomes()
@@ -48,8 +54,9 @@ def write_report(context: SearchContext) -> SearchReport:
         proposals=_counts(outcomes),
         proposals_by=total(o.counts_by for o in outcomes),
         front=front,
+        finalists=tuple(context.space.format(context.space.cell(int(i))) for i in finalists),
         hv=scores.hv,
-        hv_at_k=hv_at_k(truth, finalists[:FINALISTS], validation),
+        hv_at_k=hv_at_k(truth, finalists, validation),
         hv_ceiling=scores.hv_ceiling,
         igd_plus=scores.igd_plus,
         igd=scores.igd,
@@ -76,7 +83,7 @@ def write_report(context: SearchContext) -> SearchReport:
 
 
 def _front(context: SearchContext, truth: TruthContext, scores: Scores) -> tuple[FrontPoint, ...]:
-    labels = context.partition.labels()
+    labels, held = context.partition.labels(), context.intervals
     return tuple(
         FrontPoint(
             arch=context.space.format(context.space.cell(index)),
@@ -84,6 +91,7 @@ def _front(context: SearchContext, truth: TruthContext, scores: Scores) -> tuple
             predicted_accuracy_pct=float(context.predicted_pct[index]),
             test_accuracy_pct=float(truth.test_accuracy_pct[index]),
             latency_ms=float(truth.latency_ms[index]),
+            interval_pct=None if held is None else held.of(index),
         )
         for index in scores.front
     )

@@ -1,4 +1,4 @@
-"""Calibrated intervals around predicted accuracies, and the finalists they suggest.
+"""Calibrated intervals around predicted accuracies.
 
 Intervals are split-conformal in the cross-validated form (Vovk, Ann. Math. Artif. Intell. 2015):
 the labelled cells are predicted by models that did not see them, their residuals are scaled by a
@@ -9,15 +9,16 @@ the labels of all other niches count too, with a small weight (Tibshirani et al.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray
 from llm_nas.errors import RequestError
-from llm_nas.ports import Partition
+from llm_nas.ports import Benchmark, Partition
+from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor import TrainedPredictor, fit_predictor
+from llm_nas.tools.space import nas_bench_201
 
 FOLDS = 5
 NOMINAL = 0.9
@@ -38,6 +39,19 @@ class Intervals:
     nominal: float
     factors: dict[str, float]
     """Per niche: half-width in units of difficulty."""
+
+    def of(self, cell: int) -> tuple[float, float]:
+        """One cell's interval in %."""
+        return float(self.low_pct[cell]), float(self.high_pct[cell])
+
+
+def intervals_of(predictor: TrainedPredictor, benchmark: Benchmark, dataset: str) -> Intervals:
+    """90 % intervals of a predictor that `train_predictor` made of this benchmark and data set.
+
+    Their niches are S0..S5 whatever a search uses, as those of the labels are.
+    """
+    accuracy = benchmark.validation_accuracy_pct(dataset)[predictor.train_indices]
+    return conformal_intervals(predictor, accuracy, make_partition(nas_bench_201()))
 
 
 def conformal_intervals(
@@ -140,50 +154,3 @@ def coverage(intervals: Intervals, accuracy_pct: FloatArray, cells: IntArray) ->
     """Share of `cells` whose accuracy `(size,)` lies in its interval; NaN for no cells."""
     inside = (accuracy_pct >= intervals.low_pct) & (accuracy_pct <= intervals.high_pct)
     return float(inside[cells].mean()) if len(cells) else math.nan
-
-
-def finalists(
-    predicted_pct: FloatArray,
-    intervals: Intervals,
-    latency_ms: FloatArray,
-    evaluated: Sequence[int] | IntArray,
-    k: int = 20,
-) -> IntArray:
-    """The k evaluated cells most worth a real training, for `hv@k`.
-
-    The claimed front comes first, then the front of what is left by the intervals' upper ends,
-    peeled layer by layer: cells that may beat the claimed front if they are as good as their
-    interval allows. Within a layer, cells with the widest interval come first, because a training
-    teaches most about them.
-
-    Args:
-        predicted_pct: `(size,)`.
-        intervals: of all cells.
-        latency_ms: `(size,)`, NaN where the device has no value; such cells are left out.
-        evaluated: cells the search asked about.
-        k: how many; fewer when fewer were evaluated.
-
-    Raises:
-        RequestError: k below 1.
-    """
-    if k < 1:
-        raise RequestError(f"k: {k} is below 1")
-    cells = np.unique(np.asarray(evaluated, dtype=np.int64))
-    rest = cells[np.isfinite(latency_ms[cells])]
-    width = intervals.high_pct - intervals.low_pct
-    chosen: list[int] = []
-    optimism = predicted_pct
-    while len(rest) and len(chosen) < k:
-        layer = _front(optimism, latency_ms, rest)
-        chosen += layer[np.argsort(-width[layer], kind="stable")].tolist()
-        rest = np.setdiff1d(rest, layer, assume_unique=True)
-        optimism = intervals.high_pct
-    return np.array(chosen[:k], dtype=np.int64)
-
-
-def _front(accuracy_pct: FloatArray, latency_ms: FloatArray, cells: IntArray) -> IntArray:
-    """Cells that no other of `cells` beats in accuracy without being slower, by latency."""
-    order = cells[np.lexsort((-accuracy_pct[cells], latency_ms[cells]))]
-    best = np.maximum.accumulate(accuracy_pct[order])
-    first = np.concatenate([[True], best[1:] > best[:-1]])
-    return np.asarray(order[first], dtype=np.int64)

@@ -54,10 +54,6 @@ class GaussianProcess:
         return import_module("scipy.linalg").cho_factor(kernel, lower=True)
 
     @cached_property
-    def _cross(self) -> FloatArray:
-        return matern52(squared_distances(self.embedding, self.embedding[self.train]))
-
-    @cached_property
     def _weights(self) -> FloatArray:
         middle, spread = self._centre
         solve = import_module("scipy.linalg").cho_solve
@@ -67,8 +63,7 @@ class GaussianProcess:
     @cached_property
     def mean(self) -> FloatArray:
         """Posterior mean, `(size,)`, in the targets' scale."""
-        middle, spread = self._centre
-        return middle + spread * np.asarray(self._cross @ self._weights, dtype=np.float64)
+        return self.mean_at(np.arange(len(self.embedding), dtype=np.int64))
 
     def mean_at(self, cells: IntArray) -> FloatArray:
         """Posterior mean of some cells only, `(n,)`."""

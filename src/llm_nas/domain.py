@@ -198,6 +198,8 @@ class FrontPoint(Frozen):
     predicted_accuracy_pct: float
     test_accuracy_pct: float
     latency_ms: float
+    interval_pct: tuple[float, float] | None = None
+    """Holds the validation accuracy with a probability of 90 %; None for given predictions."""
 
 
 class Coverage(Frozen):
@@ -247,6 +249,8 @@ class SearchReport(Frozen):
     proposals_by: CountsBy = Field(default_factory=dict)
     """The same by source (a model's name, `offline`), operator, and heuristics shown or none."""
     front: tuple[FrontPoint, ...]
+    finalists: tuple[str, ...] = ()
+    """Cells most worth a real training, best first: those `hv_at_k` looks up."""
     hv: float
     hv_at_k: float
     hv_ceiling: float

@@ -121,10 +121,10 @@ def test_learning_reads_accuracies_of_the_source_alone(
 
     for module in (setting, transfer_module):
         monkeypatch.setattr(module, "benchmark_in", opened)
-    setting.predictions.cache_clear()
+    setting.trained.cache_clear()
     source = ContextName(dataset="cifar100", device="fpga")
     learn(Trip(_plan("fpga,raspi4"), tmp_path, None, source, SOURCE_SEED))
-    setting.predictions.cache_clear()
+    setting.trained.cache_clear()
     assert spy.read == {"cifar100"}
 
 

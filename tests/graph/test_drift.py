@@ -15,7 +15,6 @@ from llm_nas.graph.search import search
 from llm_nas.graph.story import tell
 from llm_nas.graph.trace import read_trace
 from llm_nas.ports import Benchmark
-from llm_nas.tools.drift import TrainingRange
 from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor import PredictorOptions, TrainedPredictor, fit_predictor
 from llm_nas.tools.predictor_features import build_features
@@ -44,7 +43,7 @@ def test_a_run_beyond_its_labels_sounds_the_alarm(
     request = request_of()
     run, folder = rundir.create(request)
     inputs = Inputs(benchmark=pack, predicted_pct=poor.predict_all(), picture=False)
-    opened = replace(open_context(run, folder, request, inputs), training=TrainingRange(poor))
+    opened = replace(open_context(run, folder, request, inputs), trained=poor)
     with closing(opened):
         build_graph().invoke(
             {"request": request.model_dump(mode="json"), "run_dir": str(folder)},
@@ -71,7 +70,13 @@ def test_a_run_inside_its_range_is_quiet(
     assert not report.drift.alarm
     assert not [e for e in read_trace(report.out) if e.event == "drift"]
     show(report)
-    assert "drift" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "drift" not in shown
+    point = report.front[0]
+    assert point.interval_pct is not None
+    low, high = point.interval_pct
+    assert low <= point.predicted_accuracy_pct <= high
+    assert f"({low:.1f}-{high:.1f})" in shown
 
 
 def test_given_predictions_have_no_range(inputs: Inputs, request_of: RequestMaker) -> None:

@@ -44,7 +44,12 @@ def test_a_run_leaves_everything_it_promises(inputs: Inputs, request_of: Request
         "predicted_accuracy_pct",
         "test_accuracy_pct",
         "latency_ms",
+        "interval_pct",
     }
+    assert written["front"][0]["interval_pct"] is None
+    measured = {e.data["arch"] for e in read_trace(folder) if e.event == "measurement"}
+    assert set(written["finalists"]) <= measured
+    assert 0 < len(set(written["finalists"])) == len(written["finalists"]) <= 20
     assert report.evaluations == 30
     assert 0.0 < report.hv <= 1.0
     assert "surrogate tables" in report.data_source

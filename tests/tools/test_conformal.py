@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, finalists are worth training."""
+"""Intervals cover what they promise."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from llm_nas.tools.conformal import (
     Intervals,
     conformal_intervals,
     coverage,
-    finalists,
 )
 from llm_nas.tools.data.pack import PackBenchmark
 from llm_nas.tools.data.tables import TableBenchmark
@@ -61,20 +60,6 @@ def test_coverage_counts() -> None:
     intervals = _intervals([0, 0, 5, 0], [1, 1, 6, 1])
     assert coverage(intervals, np.array([0.5, 2.0, 5.5, 1.0]), np.arange(4)) == 0.75
     assert np.isnan(coverage(intervals, np.zeros(4), np.array([], dtype=np.int64)))
-
-
-def test_finalists_are_the_claimed_front_then_the_most_promising() -> None:
-    predicted = np.array([50.0, 60.0, 55.0, 40.0, 70.0, 99.0])
-    latency = np.array([1.0, 2.0, 2.5, 3.0, 4.0, np.nan])
-    intervals = _intervals([49, 55, 40, 39, 69, 98], [51, 65, 90, 41, 71, 100])
-    everything = np.arange(6)
-    chosen = finalists(predicted, intervals, latency, everything, 4)
-    assert chosen.tolist() == [1, 0, 4, 2]
-    assert finalists(predicted, intervals, latency, everything, 20).tolist() == [1, 0, 4, 2, 3]
-    assert finalists(predicted, intervals, latency, [3], 20).tolist() == [3]
-    assert finalists(predicted, intervals, latency, [], 20).tolist() == []
-    with pytest.raises(RequestError, match="k: 0"):
-        finalists(predicted, intervals, latency, everything, 0)
 
 
 def test_coverage_on_the_published_tables(tables: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from llm_nas.cli.output import console, out, print_json
 
 if TYPE_CHECKING:
-    from llm_nas.domain import Cost, RoleUsage, SearchReport
+    from llm_nas.domain import Cost, FrontPoint, RoleUsage, SearchReport
 
 _FRONT_ROWS = 30
 _AGENTS = {
@@ -143,14 +143,14 @@ def show(report: "SearchReport") -> None:
         title=f"{request.dataset} on {request.device}: claimed front", title_justify="left"
     )
     table.add_column("latency ms", justify="right", no_wrap=True)
-    table.add_column("predicted %", justify="right", no_wrap=True)
+    table.add_column("predicted % (90 %)", justify="right", no_wrap=True)
     table.add_column("test %", justify="right", no_wrap=True)
     table.add_column("niche", no_wrap=True)
     table.add_column("cell", overflow="fold")
     for point in report.front[:_FRONT_ROWS]:
         table.add_row(
             f"{point.latency_ms:.3f}",
-            f"{point.predicted_accuracy_pct:.2f}",
+            _predicted(point),
             f"{point.test_accuracy_pct:.2f}",
             point.niche,
             point.arch,
@@ -160,11 +160,27 @@ def show(report: "SearchReport") -> None:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _predicted(point: "FrontPoint") -> str:
+    held = point.interval_pct
+    interval = "" if held is None else f" ({held[0]:.1f}-{held[1]:.1f})"
+    return f"{point.predicted_accuracy_pct:.2f}{interval}"
+
+
 def _sources(report: "SearchReport") -> list[str]:
     """What became of the places the store was filled in."""
     return [
         f"store of {s.source} {'believed' if s.kept else 'dropped'}: {s.reason}"
         for s in report.sources
+    ]
+
+
+def _intervals(report: "SearchReport") -> list[str]:
+    """What the intervals in the table are."""
+    if report.front[0].interval_pct is None:
+        return []
+    return [
+        "in brackets: 90 % interval of the validation accuracy, which the predictor predicts; "
+        f"the {len(report.finalists)} cells most worth a training are `finalists` in result.json"
     ]
 
 
@@ -199,6 +215,7 @@ def _summary(report: "SearchReport") -> list[str]:
     rest = [f"... and {more} more cells of the front in result.json"] if more > 0 else []
     return [
         *rest,
+        *_intervals(report),
         f"hv {report.hv:.4f} of the true front (this predictor's ceiling "
         f"{report.hv_ceiling:.4f}; hv@20 {report.hv_at_k:.4f}; optimism {report.optimism:+.4f})",
         f"IGD+ {report.igd_plus:.4f}, IGD {report.igd:.4f}, unit hv {report.unit_hv:.4f}; "

@@ -23,6 +23,7 @@ from llm_nas.experiments.setting import (
     open_setting,
     partition_of,
     truth_context,
+    upper_ends,
 )
 from llm_nas.tools.predictor import PredictorOptions
 
@@ -112,7 +113,8 @@ def measure(setting: Setting, method: str, cells: Sequence[int], seconds: float)
         setting.partition.labels(),
         hv_ceiling=setting.hv_ceiling,
     )
-    finalists = choose_finalists(setting.latency_ms, predicted, cells)
+    upper = upper_ends(setting.data_dir, setting.name.dataset, setting.labels, setting.seed)
+    finalists = choose_finalists(setting.latency_ms, predicted, cells, upper_pct=upper)
     steps = sorted({max(1, len(cells) * i // CHECKPOINTS) for i in range(1, CHECKPOINTS + 1)})
     curve = hv_curve(context, cells, predicted, steps)
     row = Row(

@@ -13,10 +13,11 @@ from llm_nas.errors import RequestError
 from llm_nas.evaluation.score import ceiling
 from llm_nas.evaluation.truth import FROZEN, TruthContext, open_context
 from llm_nas.ports import Benchmark, Partition
+from llm_nas.tools.conformal import intervals_of
 from llm_nas.tools.data import open_benchmark
 from llm_nas.tools.latency import open_latency
 from llm_nas.tools.partition_auto import open_partition
-from llm_nas.tools.predictor import train_predictor
+from llm_nas.tools.predictor import TrainedPredictor, train_predictor
 from llm_nas.tools.space import NasBench201, nas_bench_201
 
 ALL = "all"
@@ -89,9 +90,21 @@ def benchmark_in(data_dir: Path | None) -> Benchmark:
 
 
 @lru_cache(maxsize=4)
+def trained(data_dir: Path | None, dataset: str, labels: int, seed: int) -> TrainedPredictor:
+    """A predictor, trained once per process."""
+    return train_predictor(benchmark_in(data_dir), dataset, labels, seed)
+
+
 def predictions(data_dir: Path | None, dataset: str, labels: int, seed: int) -> FloatArray:
-    """Predicted accuracy of every cell, `(size,)`, by a predictor trained once per process."""
-    return train_predictor(benchmark_in(data_dir), dataset, labels, seed).predict_all()
+    """Predicted accuracy of every cell, `(size,)`."""
+    return trained(data_dir, dataset, labels, seed).predict_all()
+
+
+@lru_cache(maxsize=4)
+def upper_ends(data_dir: Path | None, dataset: str, labels: int, seed: int) -> FloatArray:
+    """Upper ends of the predictions' intervals, `(size,)`, made once per process."""
+    predictor = trained(data_dir, dataset, labels, seed)
+    return intervals_of(predictor, benchmark_in(data_dir), dataset).high_pct
 
 
 @lru_cache(maxsize=32)
