@@ -23,32 +23,30 @@ TOKENS_PER_CELL = 100
 TOKENS_PER_ANALYSIS = 350
 
 
-class RoleEstimate(Frozen):
-    """What one role is expected to need, and at most without repairs and retries."""
+class Amount(Frozen):
+    """What is expected to be needed, and at most without repairs and retries."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    usd: float | None
+    """None: a price is unknown; so is `usd_limit` then."""
+    tokens_in_limit: int
+    tokens_out_limit: int
+    usd_limit: float | None
+
+
+class RoleEstimate(Amount):
+    """The part of one role."""
 
     role: str
     model: str
-    calls: int
-    tokens_in: int
-    tokens_out: int
-    usd: float | None
-    """None: the model's price is unknown."""
-    tokens_in_limit: int
-    tokens_out_limit: int
-    usd_limit: float | None
 
 
-class Estimate(Frozen):
-    """The sum over roles; `usd` and `usd_limit` are None when one price is unknown."""
+class Estimate(Amount):
+    """The sum over roles."""
 
     roles: tuple[RoleEstimate, ...]
-    calls: int
-    tokens_in: int
-    tokens_out: int
-    usd: float | None
-    tokens_in_limit: int
-    tokens_out_limit: int
-    usd_limit: float | None
     unpriced: tuple[str, ...] = ()
     """Models without a known price."""
 
@@ -149,7 +147,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     return lines
 
 
-def _spend(part: Estimate | RoleEstimate) -> str:
+def _spend(part: Amount) -> str:
     usd = "price unknown" if part.usd is None else f"{part.usd:.2f} USD"
     return f"{part.calls} calls, {part.tokens_in}+{part.tokens_out} tokens, {usd}"
 

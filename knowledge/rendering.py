@@ -65,16 +65,16 @@ def lift_words(heuristic: Heuristic) -> str:
 def sheet(heuristic: Heuristic) -> Text:
     """Everything about one heuristic."""
     evidence, claim = heuristic.evidence, heuristic.claim
+    error_pct = evidence.typical_error_pct
+    at = "" if error_pct is None else f", at an error of {error_pct:.3g} %"
     lines = [
         f"{heuristic.id}  {claim.statement}",
         f"status   {heuristic.status}{' (benched)' if heuristic.benched else ''}",
         f"origin   {plain(claim.origin.source)}, generation {claim.origin.generation}",
-        f"effect   {effect_words(heuristic)} (90 % interval), {evidence.method}",
+        f"effect   {effect_words(heuristic)} (90 % interval), {evidence.method}{at}",
         f"votes    {evidence.n_for} for, {evidence.n_against} against",
         f"cells    {evidence.cells} in {evidence.runs} runs: {', '.join(evidence.contexts)}",
     ]
-    if evidence.typical_error_pct is not None:
-        lines.append(f"         at an error of {evidence.typical_error_pct:.3g} %")
     if heuristic.lift is not None:
         lines.append(f"lift     {lift_words(heuristic)}, {heuristic.lift_calls} calls")
     if heuristic.valid_lift is not None:

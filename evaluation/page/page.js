@@ -52,7 +52,7 @@ function ticks(low, high, log) {
   const found = [];
   if (log && high / low > 3) {
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
-      for (const step of [1, 2, 5]) found.push(step * 10 ** power);
+      for (const step of high / low > 10 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8]) found.push(step * 10 ** power);
   } else {
     const rough = (high - low || 1) / 5, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((s) => s * power).find((s) => s >= rough);
@@ -144,8 +144,9 @@ function drawCell(arch) {
   }
   for (let i = 0; i < nodes; i++) {
     draw(svg, "circle", { class: "node", cx: at(i), cy: middle, r: 12 });
-    draw(svg, "text", { class: "name", x: at(i), y: middle + 4, "text-anchor": "middle" }, i === 0 ? "in" : i === nodes - 1 ? "out" : i);
+    draw(svg, "text", { class: "name", x: at(i), y: middle + 4, "text-anchor": "middle" }, i + 1);
   }
+  for (const [i, name] of [[0, "in"], [nodes - 1, "out"]]) draw(svg, "text", { x: at(i), y: middle + 27, "text-anchor": "middle" }, name);
 }
 function link(arch) {
   const text = make(cells.has(arch) ? "a" : "code");
@@ -217,7 +218,7 @@ function showCoverage() {
       if (n && width > 18) draw(svg, "text", { class: "name", x: 59 + (g + 0.5) * width, y: 14 + (i + 0.5) * height, "text-anchor": "middle" }, n);
     });
   });
-  draw(svg, "text", { x: 620, y: 250, "text-anchor": "end" }, "cells measured by generation");
+  draw(svg, "text", { x: 620, y: 250, "text-anchor": "end" }, `cells measured, generation 0 to ${columns - 1}`);
   const final = claimed();
   table("niches", ["niche", "rule", "cells", "measured", "on front"], run.niches.map((n) => [n.id, n.rule, n.cells,
     run.cells.filter((c) => c.niche === n.id).length, final.filter((c) => c.niche === n.id).length]), [2, 3, 4]);
@@ -228,7 +229,7 @@ function showConvergence() {
   svg.replaceChildren();
   const lines = runs.map((r) => r.volumes.map((v) => v / (r.volumes.at(-1) || 1)));
   const longest = Math.max(2, ...lines.map((l) => l.length)), low = Math.min(1, ...lines.flat()) - 0.01;
-  const x = scale(0, longest - 1, box.left, box.right, false), y = scale(low, 1, box.bottom, box.top, false);
+  const x = scale(0, longest - 1, box.left, box.right, false), y = scale(low, 1, box.bottom, box.top + 10, false);
   axes(svg, box, x, y, ticks(0, longest - 1, false).filter(Number.isInteger), ticks(low, 1, false), ["generation", "share of the final hypervolume"]);
   lines.forEach((line, i) => {
     if (!line.length) return;
@@ -277,6 +278,7 @@ function showRun() {
   const p = run.proposals, c = run.cost;
   table("cost", ["what", "how much"], [["cells measured", run.evaluations], ["seconds", fixed(c.seconds, 1)], ["model calls", c.calls],
     ["tokens in / out", `${c.tokens_in} / ${c.tokens_out}`], ["US$", c.usd === null ? "price unknown" : fixed(c.usd, 4)],
+    ...Object.entries(c.roles).map(([name, r]) => [name, `${r.model}: ${r.calls} calls, ${r.repairs} asked again, ${r.failures} failed${r.failure ? ` (${r.failure})` : ""}`]),
     ["proposals", `${p.raw}: ${p.novel} novel (${share(p.novel, p.raw)}), ${p.repaired} repaired (${share(p.repaired, p.raw)}), ${p.duplicate} duplicate (${share(p.duplicate, p.raw)}), ${p.rejected} rejected (${share(p.rejected, p.raw)})`]], [1]);
   table("sources", ["by", "who or how", "proposals", "novel", "valid as written", "repaired", "repeated", "new", "rejected", "mean gain"],
     run.sources.map((s) => [s.grouping, s.name, s.counts.raw, s.counts.novel,

@@ -16,8 +16,12 @@ _RELU_FUNCTIONS: frozenset[Callable[..., Any]] = frozenset(
 Arguments: TypeAlias = Mapping[str, Any]
 
 
-class WithoutBatchNorm(TorchFunctionMode):
-    """Inside this context, batch norm passes its input through."""
+class CallWatcher(TorchFunctionMode):
+    """Inside this context, every call of a torch function goes through `called`."""
+
+    def called(self, func: Callable[..., Any], args: Sequence[Any], options: Arguments) -> Any:
+        """The call's value; as it was asked for unless a subclass says otherwise."""
+        return func(*args, **options)
 
     def __torch_function__(
         self,
@@ -26,9 +30,15 @@ class WithoutBatchNorm(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is F.batch_norm:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        return self.called(func, args, kwargs or {})
+
+
+class WithoutBatchNorm(CallWatcher):
+    """Inside this context, batch norm passes its input through."""
+
+    def called(self, func: Callable[..., Any], args: Sequence[Any], options: Arguments) -> Any:
+        """The input of a batch norm, the value of any other call."""
+        return args[0] if func is F.batch_norm else func(*args, **options)
 
 
 def is_relu(func: Callable[..., Any], options: Arguments) -> bool:
@@ -41,7 +51,7 @@ def is_pool(func: Callable[..., Any], options: Arguments) -> bool:
     return func is F.adaptive_avg_pool2d
 
 
-class Inputs(TorchFunctionMode):
+class Inputs(CallWatcher):
     """Inside this context, keeps what every call of some functions is given, detached.
 
     Layers call the same functions, so both ways to write a network are seen.
@@ -52,16 +62,11 @@ class Inputs(TorchFunctionMode):
         self._matches = matches
         self.seen: list[Tensor] = []
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if self._matches(func, kwargs or {}):
+    def called(self, func: Callable[..., Any], args: Sequence[Any], options: Arguments) -> Any:
+        """The call's value, its first argument kept where it matches."""
+        if self._matches(func, options):
             self.seen.append(args[0].detach())
-        return func(*args, **(kwargs or {}))
+        return func(*args, **options)
 
 
 @contextmanager

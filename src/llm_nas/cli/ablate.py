@@ -34,7 +34,10 @@ def ablate(
     data_dir: options.DataDir = None,
     json: options.AsJson = False,
 ) -> None:
-    """Compare the offline system with itself, one part removed or replaced at a time."""
+    """Compare the offline system with itself without some part.
+
+    One part is removed or replaced at a time.
+    """
     from llm_nas.experiments.ablate import ablation_methods, device_table, legend
     from llm_nas.experiments.compare import Plan
     from llm_nas.experiments.setting import benchmark_in, parse_contexts

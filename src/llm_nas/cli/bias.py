@@ -24,7 +24,11 @@ def bias(
     replay: Annotated[Path | None, typer.Option(help="answer from a recording")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
 ) -> None:
-    """Ask for cells plainly, for speed, and by niche; niches, latency coverage, distinct cells."""
+    """Show where the cells fall that a model proposes.
+
+    It is asked plainly, for speed, and niche by niche; counted are niches, tenths of the latency
+    range, and distinct cells.
+    """
     from llm_nas.agents.chat_agents import open_transport
     from llm_nas.agents.chat_options import ModelOptions
     from llm_nas.errors import ModelReplyError
@@ -70,7 +74,7 @@ def _show(report: "BiasReport") -> None:
             *(str(count) for count in way.niches.values()),
         )
     out.print(table)
-    out.print("latency deciles: tenths of the device's whole range of latencies that hold a cell")
+    out.print("latency deciles: tenths of the range of all latencies that hold a cell")
     for way in report.ways:
         if way.failed:
             line = f"{way.way}: {way.failed} calls without a usable answer ({way.failure})"

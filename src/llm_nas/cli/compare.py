@@ -35,7 +35,7 @@ def compare(
     data_dir: options.DataDir = None,
     json: options.AsJson = False,
 ) -> None:
-    """Compare methods on the same contexts, seeds, predictor and budget."""
+    """Compare methods under equal contexts, seeds and budget."""
     from llm_nas.experiments.compare import Plan
     from llm_nas.experiments.methods import in_partitions
     from llm_nas.experiments.partitions import describe

@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 @app.callback()
 def data() -> None:
-    """Fetch public tables, show which are in use, build the embedded pack."""
+    """Fetch public tables, show which are used, build the pack."""
 
 
 @app.command()
@@ -31,7 +31,10 @@ def fetch(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download the pinned public files, check their SHA-256 and convert them to tables."""
+    """Download the public tables and check them.
+
+    Files are pinned, their SHA-256 is checked before they are read and converted.
+    """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     from llm_nas.tools.data.convert import convert
@@ -81,7 +84,10 @@ def embed_proxies(
     path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep a table of own proxies beside the pack, rounded, with its recipe."""
+    """Keep a table of own proxies beside the pack.
+
+    Values are rounded; the recipe goes along.
+    """
     from llm_nas.tools.data.own import OWN_PATH, embed
 
     target = path if path is not None else OWN_PATH
@@ -101,7 +107,10 @@ def build_pack(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train the embedded pack's models on the tables; print and write how well they agree."""
+    """Train the embedded pack's models on the tables.
+
+    How well they agree is printed and written.
+    """
     from llm_nas.tools.data import open_benchmark
     from llm_nas.tools.data.build_pack import Recipe
     from llm_nas.tools.data.build_pack import build_pack as build

@@ -92,7 +92,7 @@ def ask(
     data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question with claims, their effects and measured examples."""
+    """Answer a question with claims, effects and examples."""
     from llm_nas.agents.chat_options import OFFLINE
     from llm_nas.cli.answers import likenesses, summary_of, summary_text
     from llm_nas.knowledge.answer_text import answer_text
@@ -119,7 +119,7 @@ def show(
     chroma_url: ChromaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one claim with its evidence, near duplicates, conflicts and lift."""
+    """Show a claim: evidence, near duplicates, conflicts, lift."""
     from llm_nas.knowledge.answer_text import twin_lines
     from llm_nas.knowledge.rendering import sheet
 
@@ -156,7 +156,10 @@ def explain(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a cell: measurements, proposals, claims it meets, measured neighbours."""
+    """Explain a cell: measured values, proposals, claims met.
+
+    Cells that are the same network and measured neighbours are named, too.
+    """
     from llm_nas.knowledge.rendering import story
 
     with _store(store) as opened:
@@ -191,7 +194,10 @@ def import_(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in a playbook's claims as proposals, tested on this store's own cells."""
+    """Take in a playbook's claims as proposals.
+
+    They are tested on this store's own cells.
+    """
     with _store(store, readonly=False) as opened:
         report = opened.import_(path)
     if as_json:
@@ -216,7 +222,10 @@ def merge(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in another store's lessons; evidence is computed anew."""
+    """Take in another store's lessons.
+
+    Evidence is computed anew.
+    """
     with _store(store, readonly=False) as opened:
         lessons = opened.merge(other)
     if as_json:

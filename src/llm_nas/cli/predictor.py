@@ -43,7 +43,10 @@ def validate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Print rank correlations with test accuracy on cells the predictor has not seen."""
+    """Print rank correlations on cells the predictor never saw.
+
+    They are those with test accuracy.
+    """
     from llm_nas.evaluation.truth import open_context
     from llm_nas.tools.data import open_benchmark
     from llm_nas.tools.partition import make_partition

@@ -20,7 +20,11 @@ def probe_memory(
     replay: Annotated[Path | None, typer.Option(help="answer from a recording")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
 ) -> None:
-    """Rank cells the model was given no data about, named and blind; both Kendall taus."""
+    """Test whether a model knows the benchmark by heart.
+
+    It ranks cells it was given no data about, under their names and behind codes; both Kendall
+    taus with test accuracy are told.
+    """
     from llm_nas.agents.chat_agents import open_transport
     from llm_nas.agents.chat_options import ModelOptions
     from llm_nas.domain import DATASETS

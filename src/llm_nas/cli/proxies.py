@@ -31,7 +31,7 @@ class _ScoreByDefault(TyperGroup):
 
 
 app = typer.Typer(
-    help="Zero-cost proxies, computed live: `proxies ARCH`, or whole tables.",
+    help="Zero-cost proxies of a cell (`proxies ARCH`) or of all.",
     cls=_ScoreByDefault,
     no_args_is_help=True,
 )
@@ -59,7 +59,7 @@ def score_command(
     threads: _Threads = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Values and seconds per proxy of one cell."""
+    """Compute every proxy of one cell, with the seconds it takes."""
     from llm_nas.tools.proxies.compute import compute_proxies
     from llm_nas.tools.proxies.settings import preset
     from llm_nas.tools.proxies.threads import use_threads
@@ -99,7 +99,10 @@ def table_command(
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many cells.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """All canonical cells of a dataset, into one file; the same command continues a broken run."""
+    """Compute all canonical cells of a dataset, into one file.
+
+    The same command continues a broken run.
+    """
     from importlib.metadata import version
 
     from llm_nas.tools.proxies import engines, tabulate

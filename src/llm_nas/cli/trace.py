@@ -13,7 +13,7 @@ def trace(
     cell: Annotated[str | None, typer.Option(help="only this architecture")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="events as a JSON list")] = False,
 ) -> None:
-    """Follow cells from parents and heuristics to verdict and measurement."""
+    """Follow cells from their parents to verdict and measurement."""
     from llm_nas.graph import rundir
     from llm_nas.graph.story import select, tell
     from llm_nas.graph.trace import read_trace

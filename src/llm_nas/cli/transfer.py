@@ -40,7 +40,10 @@ def transfer(
         False
     ),
 ) -> None:
-    """Learn in one place, search another: hypervolume with the store minus without."""
+    """Learn in one place, search another: what a store is worth.
+
+    A gain is the hypervolume with the store minus that without.
+    """
     from llm_nas.cli.output import out as stdout
     from llm_nas.cli.output import print_json
     from llm_nas.experiments.transfer import TransferPlan, dataset_matrix, device_matrix
