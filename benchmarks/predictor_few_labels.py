@@ -24,7 +24,7 @@ from llm_nas.tools.partition import make_partition
 from llm_nas.tools.predictor_design import design
 from llm_nas.tools.predictor_features import Features, build_features
 from llm_nas.tools.predictor_gp import GaussianProcess, matern52, squared_distances
-from llm_nas.tools.predictor_labels import choose_labels
+from llm_nas.tools.predictor_labels import designed_labels, draw_labels
 from llm_nas.tools.predictor_trees import ProxyPredictor
 from llm_nas.tools.space import nas_bench_201
 
@@ -128,7 +128,7 @@ def default(data: Labelled) -> FloatArray:
 
 def two_stages(features: Features, accuracy: FloatArray, labels: int, seed: int) -> IntArray:
     """Half by design, half where trees and process then disagree."""
-    first = choose_labels(features.embedding, NICHES, labels // 2, seed, "design")
+    first = designed_labels(features.embedding, NICHES, labels // 2, seed)
     data = Labelled(features, first, accuracy[first], seed)
     doubt = np.abs(data.trees - data.process) + 0.1
     doubt[first] = 1e-6
@@ -146,10 +146,8 @@ def farthest(features: Features, accuracy: FloatArray, labels: int, seed: int) -
 
 
 def scheme(by: Any) -> Chooser:
-    """A scheme of the package."""
-    return lambda features, _, labels, seed: choose_labels(
-        features.embedding, NICHES, labels, seed, by
-    )
+    """A random scheme of the package."""
+    return lambda features, _, labels, seed: draw_labels(NICHES, labels, seed, by)
 
 
 def unweighted(features: Features, accuracy: FloatArray, labels: int, seed: int) -> IntArray:

@@ -6,6 +6,7 @@ difficulty, and the quantile of the scaled residuals is the half-width in units 
 Quantiles are taken per niche (Mondrian), because niches differ in how well they are predicted.
 A niche has some 60 labels, whose own quantile would be off by chance more than niches differ, so
 the labels of all other niches count too, with a small weight (Tibshirani et al., NeurIPS 2019).
+Only labels that were drawn at random count: those chosen for their promise are unlike other cells.
 """
 
 import math
@@ -75,18 +76,18 @@ def conformal_intervals(
     """
     if not 0 < nominal < 1:
         raise RequestError(f"nominal: {nominal} is not between 0 and 1")
-    train = predictor.train_indices
+    drawn = predictor.train_indices[: predictor.drawn_at_random]
     held_out = _held_out_predictions(predictor, validation_accuracy_pct, folds)
-    residuals = np.abs(validation_accuracy_pct - held_out)
+    residuals = np.abs(validation_accuracy_pct[: len(drawn)] - held_out)
     hardness, of_labels = _difficulty(predictor, residuals)
     ratios = residuals / of_labels
     groups = partition.labels()
     factors: dict[str, float] = {}
     half = np.zeros(len(groups))
     for position, niche in enumerate(partition.niches):
-        weights = _weights(groups[train] == position)
-        factors[niche.id] = _quantile(ratios, weights, nominal)
         members = groups == position
+        weights = _weights(members[drawn]) * _still_open(predictor, members)
+        factors[niche.id] = _quantile(ratios, weights, nominal)
         half[members] = factors[niche.id] * hardness[members]
     middle = predictor.predict_all()
     low, high = np.clip(middle - half, 0.0, 100.0), np.clip(middle + half, 0.0, 100.0)
@@ -96,30 +97,31 @@ def conformal_intervals(
 def _held_out_predictions(
     predictor: TrainedPredictor, accuracy_pct: FloatArray, folds: int
 ) -> FloatArray:
-    """`(labels,)`: each label predicted by a model that was fitted without its fold."""
-    train = predictor.train_indices
+    """`(drawn,)`: labels drawn at random, each predicted by a model fitted without its fold."""
+    train, drawn = predictor.train_indices, predictor.drawn_at_random
     fold = np.arange(len(train)) % folds
-    predicted = np.empty(len(train))
+    fold[drawn:] = -1
+    predicted = np.empty(drawn)
     for k in range(folds):
         kept = fold != k
         model = fit_predictor(
             predictor.features, train[kept], accuracy_pct[kept], predictor.seed, predictor.options
         )
-        predicted[~kept] = model.predict(train[~kept])
+        predicted[~kept[:drawn]] = model.predict(train[~kept])
     return predicted
 
 
 def _difficulty(
     predictor: TrainedPredictor, residuals: FloatArray, nearest: int = 40
 ) -> tuple[FloatArray, FloatArray]:
-    """Difficulty of every cell `(size,)` and of the labels `(labels,)`.
+    """Difficulty of every cell `(size,)` and of the labels drawn at random `(drawn,)`.
 
     The mean residual of labels with a similar prediction: errors in % are large where accuracy is
     steep in the features (poor cells) and small among good ones. The mean is over the `nearest`
     labels in predicted score, half on either side; a label's own residual is taken out of its
     mean, or its scaled residual would come out too small and intervals too narrow.
     """
-    scores, train = predictor.scores, predictor.train_indices
+    scores, train = predictor.scores, predictor.train_indices[: len(residuals)]
     order = np.argsort(scores[train], kind="stable")
     width = min(nearest, len(order))
     window = np.ones(width) / width
@@ -136,6 +138,25 @@ def _weights(own: BoolArray) -> FloatArray:
     """`(labels,)`: 1 for a niche's own labels; the others share at most `_BORROWED`."""
     others = int((~own).sum())
     return np.where(own, 1.0, min(1.0, _BORROWED / others) if others else 0.0)
+
+
+def _still_open(predictor: TrainedPredictor, members: BoolArray, nearest: int = 40) -> FloatArray:
+    """`(drawn,)`: what share of the cells like a label, in a niche, were not chosen for promise.
+
+    The likelihood ratio between the cells that intervals are for and those drawn at random: the
+    best cells of a niche may all be labelled (covariate shift; Tibshirani et al., 2019).
+    """
+    drawn = predictor.drawn_at_random
+    chosen = np.zeros(len(members))
+    chosen[predictor.train_indices[drawn:]] = 1.0
+    cells = np.flatnonzero(members)
+    order = cells[np.argsort(predictor.scores[cells], kind="stable")]
+    width = min(nearest, len(order))
+    window = np.ones(width) / width
+    share = np.convolve(chosen[order], window, mode="valid")
+    centres = np.convolve(predictor.scores[order], window, mode="valid")
+    labels = predictor.scores[predictor.train_indices[:drawn]]
+    return np.asarray(1.0 - np.interp(labels, centres, share), dtype=np.float64)
 
 
 def _quantile(ratios: FloatArray, weights: FloatArray, nominal: float) -> float:

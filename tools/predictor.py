@@ -17,8 +17,10 @@ from llm_nas.tools.predictor_features import FEATURE_SETS, Features, FeatureSet,
 from llm_nas.tools.predictor_gp import GaussianProcess
 from llm_nas.tools.predictor_labels import (
     LABEL_SCHEMES,
+    Cells,
     LabelScheme,
     choose_labels,
+    drawn_at_random,
     scheme_for,
 )
 from llm_nas.tools.predictor_trees import ProxyPredictor
@@ -48,8 +50,8 @@ class PredictorOptions:
     """`proxies`: the 13 of them and nothing else; `proxies+structure` adds what the paths do."""
     model: ModelKind = "trees+gp"
     """`trees`: XGBoost alone; `trees+gp`: the mean of XGBoost and a Gaussian process."""
-    labels_by: LabelScheme = "niches"
-    """How labelled cells are chosen; `niches` becomes `design` below 300 labels."""
+    labels_by: LabelScheme = "front"
+    """How labelled cells are chosen; `front` and `niches` become `design` below 300 labels."""
     twins: bool = True
     """Whether a missing proxy is taken from the canonical twin; see `proxy_matrix`."""
 
@@ -140,6 +142,11 @@ class TrainedPredictor:
         return len(self.train_indices)
 
     @property
+    def drawn_at_random(self) -> int:
+        """How many of the first labels were drawn without a look at accuracies."""
+        return drawn_at_random(self.labels, self.options.labels_by)
+
+    @property
     def proxies_missing(self) -> dict[str, int]:
         """Number of cells without a value of this data set, for every proxy that lacks some."""
         return self.features.proxies_missing
@@ -188,7 +195,7 @@ def train_predictor(
     space: SearchSpace | None = None,
     partition: Partition | None = None,
 ) -> TrainedPredictor:
-    """Train a predictor on validation accuracies of `labels` cells drawn by `seed`.
+    """Train a predictor on validation accuracies of `labels` cells chosen by `seed`.
 
     Targets are the normal scores of the labels' ranks: squared error on raw accuracies would
     spend itself on the few cells that hardly train.
@@ -214,8 +221,9 @@ def train_predictor(
     features = build_features(
         benchmark, dataset, where, chosen.features, chosen.twins, chosen.transfer, chosen.own
     )
-    train = choose_labels(features.embedding, niches, labels, seed, chosen.labels_by)
-    accuracy = benchmark.validation_accuracy_pct(dataset)[train]
+    known = benchmark.validation_accuracy_pct(dataset)
+    cells = Cells(features.embedding, benchmark.flops_m(dataset), niches)
+    train, accuracy = choose_labels(cells, known.__getitem__, labels, seed, chosen.labels_by)
     return fit_predictor(features, train, accuracy, seed, chosen, start)
 
 

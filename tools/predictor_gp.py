@@ -4,7 +4,7 @@ Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), algorithm 
 Matern 5/2 kernel on `Features.embedding`, whose weights take the place of length scales.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -40,6 +40,8 @@ class GaussianProcess:
     targets: FloatArray
     """`(n,)`, any scale."""
     noise: float = NOISE
+    columns: FloatArray | None = field(default=None, repr=False)
+    """`(size, k)`: the kernel's columns of the first k labels, where they are at hand."""
 
     @cached_property
     def _centre(self) -> tuple[float, float]:
@@ -54,6 +56,14 @@ class GaussianProcess:
         return import_module("scipy.linalg").cho_factor(kernel, lower=True)
 
     @cached_property
+    def cross(self) -> FloatArray:
+        """Kernel between all cells and the labelled ones, `(size, n)`."""
+        known = 0 if self.columns is None else self.columns.shape[1]
+        rest = self.embedding[self.train[known:]]
+        new = matern52(squared_distances(self.embedding, rest))
+        return new if self.columns is None else np.hstack([self.columns, new])
+
+    @cached_property
     def _weights(self) -> FloatArray:
         middle, spread = self._centre
         solve = import_module("scipy.linalg").cho_solve
@@ -63,7 +73,8 @@ class GaussianProcess:
     @cached_property
     def mean(self) -> FloatArray:
         """Posterior mean, `(size,)`, in the targets' scale."""
-        return self.mean_at(np.arange(len(self.embedding), dtype=np.int64))
+        middle, spread = self._centre
+        return middle + spread * np.asarray(self.cross @ self._weights, dtype=np.float64)
 
     def mean_at(self, cells: IntArray) -> FloatArray:
         """Posterior mean of some cells only, `(n,)`."""

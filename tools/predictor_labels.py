@@ -1,5 +1,7 @@
-"""Which cells are labelled: uniformly, spread over complexity niches, or by design."""
+"""Which cells are labelled: at random, over complexity niches, by design, near the front."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -7,19 +9,28 @@ import numpy as np
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition
+from llm_nas.tools.estimator import normal_scores
 from llm_nas.tools.predictor_design import design
+from llm_nas.tools.predictor_gp import GaussianProcess
 
 DrawScheme: TypeAlias = Literal["uniform", "niches", "balanced"]
 """Schemes that draw at random."""
 DRAW_SCHEMES: tuple[DrawScheme, ...] = get_args(DrawScheme)
-LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced", "design"]
+LabelScheme: TypeAlias = Literal["uniform", "niches", "balanced", "design", "front"]
 LABEL_SCHEMES: tuple[LabelScheme, ...] = get_args(LabelScheme)
 DESIGN_BELOW = 300
-"""Number of labels from which `niches` draws at random; fewer are designed."""
+"""Number of labels from which `niches` and `front` draw at random; fewer are designed."""
 _DESIGN_EXPONENT = -0.25
 """Chosen on tuning seeds between 0 (best overall) and -1/2 (best in S5); docs/predictor.md."""
 MOST_DESIGNED = 1000
 """A design takes time and memory in proportion to the number of labels squared."""
+
+FRONT_SHARE = 0.25
+"""Share of `front`'s labels that go where the front is expected; chosen on tuning seeds."""
+FRONT_LEVELS = 48
+"""Levels of FLOPs, of about equal numbers of cells, that have equal shares of them."""
+FRONT_ROUNDS = 4
+"""Rounds in which they are chosen, each with what the ones before it said."""
 
 MIN_LABELS = 20
 HELD_BACK = 100
@@ -30,26 +41,98 @@ _FULL_SPREAD = 1000
 
 
 def scheme_for(labels: int, asked: LabelScheme) -> LabelScheme:
-    """The scheme that is used: a few labels are worth choosing, so `niches` becomes `design`.
+    """The scheme that is used: few labels are designed, whether `niches` or `front` was asked for.
 
     Raises:
         RequestError: more than `MOST_DESIGNED` labels by design.
     """
     if asked == "design" and labels > MOST_DESIGNED:
         raise RequestError(f"labels: {labels} by design, at most {MOST_DESIGNED} can be")
-    return "design" if asked == "niches" and labels < DESIGN_BELOW else asked
+    return "design" if asked in ("niches", "front") and labels < DESIGN_BELOW else asked
+
+
+def drawn_at_random(labels: int, by: LabelScheme) -> int:
+    """How many of the first labels were drawn without a look at accuracies."""
+    return labels - round(FRONT_SHARE * labels) if by == "front" else labels
+
+
+Label: TypeAlias = Callable[[IntArray], FloatArray]
+"""Trains cells `(n,)`: their validation accuracies in %, `(n,)`."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What is known of all cells before any is labelled."""
+
+    embedding: FloatArray
+    """`(size, e)`, in which distance is unlikeness; see `Features.embedding`."""
+    flops_m: FloatArray
+    """`(size,)`."""
+    partition: Partition
 
 
 def choose_labels(
-    embedding: FloatArray, partition: Partition, labels: int, seed: int, by: LabelScheme
-) -> IntArray:
-    """`labels` distinct cell indices by any scheme; see `draw_labels` and `design`.
+    cells: Cells, label: Label, labels: int, seed: int, by: LabelScheme
+) -> tuple[IntArray, FloatArray]:
+    """`labels` distinct cells by any scheme, and their accuracies in %, `(labels,)` each."""
+    if by == "front":
+        return front_labels(cells, label, labels, seed)
+    if by == "design":
+        chosen = designed_labels(cells.embedding, cells.partition, labels, seed)
+    else:
+        chosen = draw_labels(cells.partition, labels, seed, by)
+    return chosen, label(chosen)
 
-    A design weights cells by size^(-1/4) of their niche: the small niches at the ends of the
-    front count for more than their share.
+
+def front_labels(
+    cells: Cells, label: Label, labels: int, seed: int
+) -> tuple[IntArray, FloatArray]:
+    """Most labels at random over niches, the others where a front is expected.
+
+    A search, whatever the device, needs good cells ranked well: at every cost, measured in
+    FLOPs, which need no device. So in each round a Gaussian process is fitted to all labels at
+    hand, and the unlabelled cells that it thinks best of every FLOPs level are dealt in turn.
     """
-    if by != "design":
-        return draw_labels(partition, labels, seed, by)
+    first = drawn_at_random(labels, "front")
+    chosen = draw_labels(cells.partition, labels, seed, "niches")[:first]
+    accuracy_pct = label(chosen)
+    edges = np.quantile(cells.flops_m, np.linspace(0.0, 1.0, FRONT_LEVELS + 1)[1:-1])
+    levels = np.searchsorted(edges, cells.flops_m, side="right")
+    columns: FloatArray | None = None
+    for part in np.array_split(np.arange(first, labels), FRONT_ROUNDS):
+        targets = normal_scores(accuracy_pct[:, None])[:, 0]
+        process = GaussianProcess(cells.embedding, chosen, targets, columns=columns)
+        columns = process.cross
+        rest = np.setdiff1d(np.arange(len(levels)), chosen, assume_unique=True)
+        fresh = best_of_levels(process.mean[rest], levels[rest], len(part))
+        chosen = np.concatenate([chosen, rest[fresh]])
+        accuracy_pct = np.concatenate([accuracy_pct, label(rest[fresh])])
+    return chosen, accuracy_pct
+
+
+def best_of_levels(promise: FloatArray, levels: IntArray, count: int) -> IntArray:
+    """Positions of the best of every level, then of the second best, ..., `(count,)`.
+
+    Args:
+        promise: `(n,)`, larger is better.
+        levels: `(n,)`, the level of each.
+        count: how many, at most n. In the last turn the best go first.
+    """
+    order = np.lexsort((-promise, levels))
+    _, start, sizes = np.unique(levels[order], return_index=True, return_counts=True)
+    turn = np.empty(len(order), dtype=np.int64)
+    turn[order] = np.arange(len(order)) - np.repeat(start, sizes)
+    return np.lexsort((-promise, turn))[:count].astype(np.int64)
+
+
+def designed_labels(
+    embedding: FloatArray, partition: Partition, labels: int, seed: int
+) -> IntArray:
+    """`labels` distinct cells by design.
+
+    Cells are weighted by size^(-1/4) of their niche: the small niches at the ends of the front
+    count for more than their share.
+    """
     groups = partition.labels()
     _check_number(labels, len(groups))
     weights = np.bincount(groups).astype(np.float64) ** _DESIGN_EXPONENT

@@ -63,7 +63,7 @@ def test_coverage_counts() -> None:
 
 
 def test_coverage_on_the_published_tables(tables: Path) -> None:
-    """Over all cells; per niche a seed's calibration sample is small, see docs/predictor.md."""
+    """Over all cells, though some labels were chosen for promise; a niche has few labels."""
     benchmark = TableBenchmark(tables)
     predictor = train_predictor(benchmark, "cifar10", 600, 0)
     accuracy = benchmark.validation_accuracy_pct("cifar10")

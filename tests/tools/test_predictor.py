@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.domain import PROXIES, FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.tools.data.pack import PackBenchmark
 from llm_nas.tools.data.tables import TableBenchmark
@@ -22,12 +22,17 @@ from llm_nas.tools.predictor import (
 from llm_nas.tools.predictor_check import ranks, unlabelled, validate
 from llm_nas.tools.predictor_design import design
 from llm_nas.tools.predictor_features import build_features, proxy_matrix
-from llm_nas.tools.predictor_gp import NOISE, matern52, squared_distances
+from llm_nas.tools.predictor_gp import NOISE, GaussianProcess, matern52, squared_distances
 from llm_nas.tools.predictor_labels import (
     DRAW_SCHEMES,
+    Cells,
     DrawScheme,
+    best_of_levels,
     choose_labels,
+    designed_labels,
     draw_labels,
+    drawn_at_random,
+    front_labels,
     quotas,
     scheme_for,
 )
@@ -214,19 +219,77 @@ class TestDesign:
         assert (points[design(points, right, 8, 0), 0] > 14).all()
 
     def test_niches_are_designed_when_labels_are_few(self) -> None:
-        features = build_features(PackBenchmark(), "cifar10", SPACE)
-        few = choose_labels(features.embedding, NICHES, 40, 3, scheme_for(40, "niches"))
-        again = choose_labels(features.embedding, NICHES, 40, 3, "design")
-        np.testing.assert_array_equal(few, again)
+        embedding = build_features(PackBenchmark(), "cifar10", SPACE).embedding
+        few = designed_labels(embedding, NICHES, 40, 3)
+        np.testing.assert_array_equal(few, designed_labels(embedding, NICHES, 40, 3))
         assert len(set(few.tolist())) == 40
         assert scheme_for(300, "niches") == "niches"
+        assert scheme_for(299, "front") == "design"
         assert scheme_for(40, "uniform") == "uniform"
 
     def test_limits(self) -> None:
         with pytest.raises(RequestError, match="at most 1000"):
             scheme_for(1001, "design")
         with pytest.raises(RequestError, match="labels: 3 is not in"):
-            choose_labels(np.zeros((SPACE.size, 1)), NICHES, 3, 0, "design")
+            designed_labels(np.zeros((SPACE.size, 1)), NICHES, 3, 0)
+
+
+@pytest.fixture(scope="module")
+def unlabelled_cells() -> Cells:
+    benchmark = PackBenchmark()
+    embedding = build_features(benchmark, "cifar10", SPACE).embedding
+    return Cells(embedding, benchmark.flops_m("cifar10"), NICHES)
+
+
+class TestFrontLabels:
+    """Most labels at random, the others where a front is expected."""
+
+    def test_every_label_is_paid_once_and_nothing_else_is_seen(
+        self, unlabelled_cells: Cells
+    ) -> None:
+        accuracy = PackBenchmark().validation_accuracy_pct("cifar10")
+        asked: list[int] = []
+
+        def label(fresh: IntArray) -> FloatArray:
+            asked.extend(fresh.tolist())
+            return accuracy[fresh]
+
+        chosen, known = choose_labels(unlabelled_cells, label, 300, 2, "front")
+        assert chosen.tolist() == asked
+        assert len(set(asked)) == 300
+        np.testing.assert_array_equal(known, accuracy[chosen])
+        again, _ = front_labels(unlabelled_cells, accuracy.__getitem__, 300, 2)
+        np.testing.assert_array_equal(chosen, again)
+
+    def test_the_first_part_is_drawn_blindly_and_the_rest_is_better(
+        self, unlabelled_cells: Cells
+    ) -> None:
+        accuracy = PackBenchmark().validation_accuracy_pct("cifar10")
+        chosen, known = front_labels(unlabelled_cells, accuracy.__getitem__, 300, 2)
+        first = drawn_at_random(300, "front")
+        assert first == 225
+        np.testing.assert_array_equal(chosen[:first], draw_labels(NICHES, 300, 2)[:first])
+        other, _ = front_labels(unlabelled_cells, lambda fresh: -accuracy[fresh], 300, 2)
+        np.testing.assert_array_equal(other[:first], chosen[:first])
+        flops_m = unlabelled_cells.flops_m
+        better = [
+            np.mean(accuracy[chosen[first:]][levels] > np.median(accuracy[flops_m == flops]))
+            for flops in np.unique(flops_m)
+            if (levels := flops_m[chosen[first:]] == flops).any()
+        ]
+        assert np.mean(better) > 0.8
+        assert len(better) == len(np.unique(flops_m))
+        assert len(known) == 300
+
+    def test_levels_are_dealt_in_turn(self) -> None:
+        promise = np.array([5.0, 9.0, 1.0, 7.0, 2.0, 8.0])
+        levels = np.array([0, 0, 1, 1, 1, 2])
+        assert best_of_levels(promise, levels, 3).tolist() == [1, 5, 3]
+        assert best_of_levels(promise, levels, 6).tolist() == [1, 5, 3, 0, 4, 2]
+
+    @pytest.mark.parametrize("by", [*DRAW_SCHEMES, "design"])
+    def test_other_schemes_look_at_no_label(self, by: DrawScheme) -> None:
+        assert drawn_at_random(500, by) == 500
 
 
 class TestOptions:
@@ -237,7 +300,7 @@ class TestOptions:
             features="proxies", model="trees", labels_by="uniform"
         )
         assert str(PredictorOptions()) == (
-            "trees+gp on proxies+structure (twins' proxies), labels by niches"
+            "trees+gp on proxies+structure (twins' proxies), labels by front"
         )
 
     def test_a_report_says_what_was_borrowed(self, trained: TrainedPredictor) -> None:
@@ -262,7 +325,7 @@ class TestOptions:
 def test_training_is_deterministic_and_remembers_its_cells(trained: TrainedPredictor) -> None:
     again = train_predictor(PackBenchmark(), "cifar10", 100, 1)
     np.testing.assert_array_equal(trained.predict_all(), again.predict_all())
-    chosen = choose_labels(trained.features.embedding, NICHES, 100, 1, "design")
+    chosen = designed_labels(trained.features.embedding, NICHES, 100, 1)
     np.testing.assert_array_equal(trained.train_indices, chosen)
     assert trained.predict_all() is trained.predict_all()
     assert trained.labels == 100
@@ -313,3 +376,13 @@ def test_quality_on_the_published_tables(tables: Path, dataset: str) -> None:
     assert hardest is not None
     assert overall > 0.965
     assert hardest > 0.80
+
+
+def test_a_process_that_is_given_kernel_columns_is_the_same_process() -> None:
+    rng = np.random.default_rng(0)
+    embedding, targets = rng.random((50, 3)), rng.random(12)
+    train = rng.permutation(50)[:12]
+    plain = GaussianProcess(embedding, train, targets)
+    few = GaussianProcess(embedding, train[:8], targets[:8])
+    grown = GaussianProcess(embedding, train, targets, columns=few.cross)
+    np.testing.assert_allclose(grown.mean, plain.mean)

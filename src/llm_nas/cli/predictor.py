@@ -32,8 +32,10 @@ def validate(
     model: Annotated[str, typer.Option(help="trees, or trees+gp.")] = "trees+gp",
     labels_by: Annotated[
         str,
-        typer.Option(help="uniform, balanced, design, or niches (a design below 300 labels)."),
-    ] = "niches",
+        typer.Option(
+            help="uniform, balanced, niches, front, or design (niches, front: below 300 labels)."
+        ),
+    ] = "front",
     twins: Annotated[bool, typer.Option(help="Take missing proxies from the twin.")] = True,
     transfer: Annotated[
         bool, typer.Option(help="Borrow unpublished proxies from another data set.")
