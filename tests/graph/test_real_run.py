@@ -8,17 +8,19 @@ the embedded pack:
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from llm_nas.agents.cassette import CassetteMiss
 from llm_nas.agents.chat_options import ModelOptions
-from llm_nas.domain import SearchReport, SearchRequest
+from llm_nas.domain import FloatArray, SearchReport, SearchRequest
 from llm_nas.graph.context import Inputs
 from llm_nas.graph.search import search
 from llm_nas.graph.trace import read_trace
 from llm_nas.tools.data.pack import PackBenchmark
+from llm_nas.tools.predictor import PredictorOptions, train_predictor
 
 CASSETTE = Path(__file__).parents[1] / "fixtures" / "cassettes" / "qwen2.5-coder-1.5b-run.jsonl"
 HV = 0.9899
@@ -37,7 +39,17 @@ def replay(folder: Path, cassette: Path) -> SearchReport:
         store=folder / "store",
     )
     options = ModelOptions(replay=cassette, retries=0)
-    return search(request, Inputs(options=options, benchmark=PackBenchmark(own=None)))
+    benchmark = PackBenchmark(own=None)
+    inputs = Inputs(options=options, benchmark=benchmark, predicted_pct=recorded_predictions())
+    return search(request, inputs)
+
+
+@cache
+def recorded_predictions() -> FloatArray:
+    """Predictions of the kind the recorded prompts show: no label was chosen for its promise."""
+    labels_by = PredictorOptions(labels_by="niches")
+    trained = train_predictor(PackBenchmark(own=None), "cifar10", 1000, 0, options=labels_by)
+    return trained.predict_all()
 
 
 def test_the_recorded_search_comes_out_again_twice(tmp_path: Path) -> None:
