@@ -249,8 +249,9 @@ def _open_agents(
             transport=inputs.transport,
         )
         designer = MixedDesigner(designer, offline[1])
-        for line in estimate_lines(estimate_run(request, space, partition, inputs.options)):
-            inputs.note(line)
+        if inputs.options is None or inputs.options.replay is None:
+            for line in estimate_lines(estimate_run(request, space, partition, inputs.options)):
+                inputs.note(line)
     validator = CellValidator(space, partition, latency.values_ms, latency.name)
     return Agents(analyst, designer, *offline, validator, governor, moves)
 

@@ -39,7 +39,7 @@ _FIT = {"within": 1.0, "perhaps": 0.6, "unknown": 0.25, "beyond": 0.0}
 """Factor on a claim's rank for how its effects stand to the limits."""
 _NO_EXAMPLE = 0.5
 """Factor when cells were measured, but none that follows the claim keeps within the limits."""
-_TOPIC = 256
+_TOPIC = 128
 """Claims looked through, best first, for those about the operations and edges of a question."""
 _LEAST_LIKE = 0.25
 """Similarity of the nearest claim below which words without a goal say nothing here: 'skip'
@@ -54,7 +54,8 @@ def names(db: sqlite3.Connection, world: World, measured: Measured) -> Names:
     places += [(dataset, device) for dataset, device, _ in measured.scopes]
     datasets = dict.fromkeys([*DATASETS, *(d for d, _ in places if d)])
     devices = dict.fromkeys([*DEVICES, *(d for _, d in places if d)])
-    niches = [niche.id for niche in world.partition.niches]
+    niches = dict.fromkeys(niche.id for niche in world.partition.niches)
+    niches |= dict.fromkeys(niche for *_, niche in measured.scopes if niche)
     others = {*world.space.operations, *world.space.edges, *_PARTS_OF_CELLS}
     return Names(
         tuple(datasets),
@@ -165,10 +166,12 @@ def _candidates(
     found = library.meaning(query.sentence)
     notes += found.notes
     if about:
-        blended = _about(db, query, blend(db, query.sentence, ranked, found.near, asker))
-        if not blended:
+        kept = _about(db, query, [c.id for c in ranked] + [key for key, _ in found.near])
+        if not kept:
             notes.append(f"no claim here is about {about.words}")
-        return blended[:most]
+        ranked = [c for c in ranked if c.id in kept]
+        near_by = [(key, like) for key, like in found.near if key in kept]
+        return blend(db, query.sentence, ranked, near_by, asker)[:most]
     likest = max((like for _, like in found.near), default=1.0)
     if not query.goals and not query.familiar and likest < _LEAST_LIKE:
         notes.append(f"not understood: {query.rest!r}; ask for example {EXAMPLE!r}")
@@ -176,13 +179,10 @@ def _candidates(
     return blend(db, query.sentence, ranked, found.near, asker)[:most]
 
 
-def _about(
-    db: sqlite3.Connection, query: Query, candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    """Those whose condition speaks of what the question is about."""
-    rows = projection.rows_of(db, [c.id for c in candidates])
-    kept = {row.id for row in rows if query.about.takes(row.claim)}
-    return [c for c in candidates if c.id in kept]
+def _about(db: sqlite3.Connection, query: Query, keys: list[str]) -> set[str]:
+    """Those of some claims whose condition speaks of what the question is about."""
+    bodies = projection.bodies_of(db, keys)
+    return {key for key, claim in bodies.items() if query.about.takes(claim)}
 
 
 def _folded(

@@ -268,6 +268,8 @@ def parse(
         places.append(given or (named[0] if named else None))
         if ignored := [name for name in named if name != places[-1]]:
             notes.append(f"one {kind} at a time: {', '.join(ignored)} left aside")
+    if niche is not None and niche not in names.niches:
+        notes.append(f"no niche {niche[:40]!r} is known here, only {', '.join(names.niches)}")
     about, no_edge, reader.text = topics.read(reader.text, names.operations, names.edges)
     notes += [*no_edge, *_unknown_places(reader, names)]
     reader.take(_RULES)

@@ -11,6 +11,8 @@ from llm_nas.knowledge.side_effects import objectives_of
 
 def remarks(db: sqlite3.Connection, measured: Measured, query: Query, asker: Asker) -> list[str]:
     """One line each: places nobody searched, energies nobody measured, limits no cell keeps."""
+    if not measured.places and not measured.scopes:
+        return ["this store is empty: searches with it fill it"]
     return [
         *_unheard(measured, query, asker),
         *_no_energy(db, query),

@@ -90,6 +90,10 @@ def _by_count(space: SearchSpace, op: str) -> LabelledPartition:
     return LabelledPartition(f"count:{op}", space, niches, counts)
 
 
+NAMES = ("conv3x3", "auto[:K]", "none", "random", "count:OP", "latency:K", "flops:K", "params:K")
+"""Partitions by name, here and in `partition_auto`."""
+
+
 def make_partition(space: SearchSpace, name: str = "conv3x3", seed: int = 0) -> Partition:
     """Build a partition by name: `conv3x3`, `none`, `random` (dealt by `seed`) or `count:OP`."""
     if name == "conv3x3":
@@ -100,7 +104,7 @@ def make_partition(space: SearchSpace, name: str = "conv3x3", seed: int = 0) -> 
         return _random(space, np.random.default_rng(seed))
     if name.startswith("count:"):
         return _by_count(space, name.removeprefix("count:"))
-    raise RequestError(f"partition {name!r}: expected conv3x3, none, random or count:OP")
+    raise RequestError(f"partition {name!r}: expected {', '.join(NAMES)}")
 
 
 def sample(partition: Partition, niche: str, rng: np.random.Generator, n: int = 1) -> IntArray:

@@ -112,3 +112,13 @@ def test_a_bad_device_table_is_one_line(
     assert len(error.strip().splitlines()) == 1
     assert words in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["heuristics"]])
+def test_a_command_without_words_shows_its_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Usage: ")
+    assert "\nCommands:\n" in error

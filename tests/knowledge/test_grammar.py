@@ -88,6 +88,11 @@ def test_what_is_not_understood_is_said_in_one_line(text: str, note: str) -> Non
     assert "\n" not in said
 
 
+def test_a_niche_there_is_not_is_told() -> None:
+    (note,) = parse("faster", NAMES, niche="S9").notes
+    assert note == "no niche 'S9' is known here, only S0, S3"
+
+
 def test_places_given_outright_go_first() -> None:
     query = parse("faster on pixel3", NAMES, device="fpga", dataset="cifar10", niche="S0")
     assert (query.dataset, query.device, query.niche) == ("cifar10", "fpga", "S0")

@@ -93,6 +93,14 @@ def test_what_means_nothing_here_is_not_answered(
     assert cut == "only the first 1,000 characters were read"
 
 
+def test_an_empty_store_says_so(store: HeuristicStore) -> None:
+    answer = store.ask("faster cells")
+    assert (answer.findings, answer.notes) == (
+        (),
+        ("this store is empty: searches with it fill it",),
+    )
+
+
 def test_limits_out_of_reach_and_energies_nobody_measured_are_told(
     store: HeuristicStore, claim: ClaimMaker, lesson: LessonMaker
 ) -> None:

@@ -64,6 +64,9 @@ def run(arguments: list[str]) -> int:
     try:
         code = _app()(arguments, standalone_mode=False)
     except (LlmNasError, TyperException) as error:
+        if isinstance(error, TyperException) and error.format_message().startswith("Usage:"):
+            console.print(error.format_message(), markup=False, highlight=False, soft_wrap=True)
+            return error.exit_code
         return _complain(_line(error, arguments), error.exit_code)
     except ValidationError as error:
         return _complain(_invalid(error), 2)

@@ -129,7 +129,8 @@ def _progress(
         TextColumn("{task.fields[cells]} of {task.fields[budget]} cells"),
         TimeElapsedColumn(),
     ]
-    with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
+    silent = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=silent, transient=True) as bar:
         task = bar.add_task("search", total=generations, cells=0, budget=budget)
         yield lambda done, cells: bar.update(task, completed=done, cells=cells)
 
