@@ -23,6 +23,8 @@ class MeasuredEffect(Frozen):
     """Measured pairs (or cells, where there are none) that agree with the sign of `mean`."""
     n_against: int
     cells: int
+    places: int
+    """Contexts (a dataset on a device) in which these cells were measured."""
     basis: str
     """`claim ID`, or 'cells' when worked out from measured cells for this answer."""
     verdict: Verdict | None = None

@@ -64,7 +64,8 @@ def _block(number: int, finding: Finding) -> list[str]:
 def effect_words(effect: MeasuredEffect) -> str:
     """One row of the evidence table."""
     unit = _UNITS[effect.objective]
-    votes = f"{effect.n_for} for, {effect.n_against} against; {effect.cells} cells"
+    where = f" in {effect.places} places" if effect.places > 1 else ""
+    votes = f"{effect.n_for} for, {effect.n_against} against; {effect.cells} cells{where}"
     basis = f"[{effect.basis[6:14]}]" if effect.basis.startswith("claim ") else effect.basis
     verdict = _VERDICTS[effect.verdict]
     numbers = f"{effect.mean:+.3g} {unit} [{effect.low:+.3g}, {effect.high:+.3g}]"

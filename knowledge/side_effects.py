@@ -139,6 +139,7 @@ def _effect(query: Query, objective: Objective, told: _Told, sign: int) -> Measu
         n_for=votes[0],
         n_against=votes[1],
         cells=evidence.cells,
+        places=len(evidence.contexts),
         basis=told.basis if evidence.method != "none" else "untested",
     )
     verdicts = list(_verdicts(query, effect))
