@@ -71,11 +71,11 @@ def resume(
     if inputs.options is None:
         options = ModelOptions.model_validate(body.get("options", {}) | dict(changes or {}))
         inputs = replace(inputs, options=options)
-        if changes:
-            body["options"] = options.model_dump(mode="json")
-            rundir.write_json(folder / rundir.REQUEST, body)
+        body["options"] = options.model_dump(mode="json")
     with _one_line_errors(folder):
         context = open_context(body["run"], folder, request, inputs)
+    if changes:
+        rundir.write_json(folder / rundir.REQUEST, body)
     return _drive(context, start=False)
 
 
