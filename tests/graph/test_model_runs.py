@@ -180,8 +180,8 @@ def test_a_resume_may_raise_a_cap_and_keeps_the_rest(
     folder = request_of.folder / "run"
     with pytest.raises(RunStopped, match="--max-calls 2 reached"):
         resume(folder, model, {"max_calls": 2})
-    with pytest.raises(RequestError, match="--max-usd: no price known"):
-        resume(folder, model, {"max_usd": 1.0})
+    with pytest.raises(RequestError, match="no such file"):
+        resume(folder, model, {"replay": folder / "nothing.jsonl"})
     report = resume(folder, model, {"max_calls": None})
     assert report.cost.calls > 2
     kept = json.loads((folder / "request.json").read_text())["options"]
