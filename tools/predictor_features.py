@@ -1,6 +1,6 @@
 """What the accuracy predictor reads: the 13 proxies and, on request, the structure of the cell."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -124,19 +124,25 @@ def build_features(
         proxies, others = borrow(proxies, benchmark, dataset, space, twins)
         lent |= others
     if features == "proxies":
-        return Features(_locked(proxies), _embed_proxies(proxies), PROXIES, missing, lent)
+        return Features(_locked(proxies), embed_proxies(proxies), PROXIES, missing, lent)
     structure = structure_of(space)
     return Features(
         values=_locked(np.hstack([proxies, structure.values])),
-        embedding=_locked(np.hstack([_embed_proxies(proxies), _embed(structure)])),
+        embedding=_locked(np.hstack([embed_proxies(proxies), _embed(structure)])),
         names=PROXIES + structure.names,
         proxies_missing=missing,
         proxies_from=lent,
     )
 
 
-def _embed_proxies(proxies: FloatArray) -> FloatArray:
-    scores = normal_scores(proxies[:, np.isfinite(proxies).any(axis=0)])
+def embed_proxies(
+    proxies: FloatArray, transform: Callable[[FloatArray], FloatArray] = normal_scores
+) -> FloatArray:
+    """The proxies' part of an embedding, `(size, e)`, from a matrix `(size, 13)`.
+
+    `transform` works column by column, centres at 0 and leaves NaN where it is.
+    """
+    scores = transform(proxies[:, np.isfinite(proxies).any(axis=0)])
     known = np.isfinite(scores)
     marks = (~known[:, ~known.all(axis=0)]).astype(np.float64)
     columns = np.hstack([np.where(known, scores, 0.0), marks])
