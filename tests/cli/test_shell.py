@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from llm_nas.cli import run
+from llm_nas.cli.output import say
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +123,9 @@ def test_a_command_without_words_shows_its_help(
     error = capsys.readouterr().err
     assert error.startswith("Usage: ")
     assert "\nCommands:\n" in error
+
+
+def test_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "failed (401: Bearer [key]) in [bold]runs[/bold]/" + "x" * 200
+    say(line)
+    assert capsys.readouterr().out == line + "\n"

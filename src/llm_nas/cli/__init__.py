@@ -24,7 +24,7 @@ from llm_nas.cli import (
     trace,
     transfer,
 )
-from llm_nas.cli.output import console
+from llm_nas.cli.output import console, say
 from llm_nas.errors import LlmNasError
 
 _INTERRUPTED = 130
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
         code = _app()(arguments, standalone_mode=False)
     except (LlmNasError, TyperException) as error:
         if isinstance(error, TyperException) and error.format_message().startswith("Usage:"):
-            console.print(error.format_message(), markup=False, highlight=False, soft_wrap=True)
+            say(error.format_message(), console)
             return error.exit_code
         return _complain(_line(error, arguments), error.exit_code)
     except ValidationError as error:
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    console.print(f"llm-nas: {message}", markup=False, highlight=False, soft_wrap=True)
+    say(f"llm-nas: {message}", console)
     return code
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_nas.cli import options
+from llm_nas.cli.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,6 +57,6 @@ def ablate(
     def more(console: "Console", rows: "Sequence[Row]") -> None:
         console.print(device_table(per_context(rows, plan.methods), plan.methods))
         for line in legend(plan.methods):
-            console.print(line, highlight=False, markup=False)
+            say(line, console)
 
     options.run_plan(plan, out, jobs, engine, as_json=json, more=more)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llm_nas.cli.output import out, print_json
+from llm_nas.cli.output import out, print_json, say
 
 if TYPE_CHECKING:
     from llm_nas.experiments.bias import BiasReport
@@ -74,8 +74,8 @@ def _show(report: "BiasReport") -> None:
             *(str(count) for count in way.niches.values()),
         )
     out.print(table)
-    out.print("latency deciles: tenths of the range of all latencies that hold a cell")
+    say("latency deciles: tenths of the range of all latencies that hold a cell")
     for way in report.ways:
         if way.failed:
             line = f"{way.way}: {way.failed} calls without a usable answer ({way.failure})"
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(line)

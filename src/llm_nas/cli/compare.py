@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_nas.cli import options
+from llm_nas.cli.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,6 +57,6 @@ def compare(
     def more(console: "Console", rows: "Sequence[Row]") -> None:
         del rows
         for line in describe(plan, names) if len(names) > 1 else ():
-            console.print(line, highlight=False, markup=False)
+            say(line, console)
 
     options.run_plan(plan, out, jobs, engine, as_json=json, more=more)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llm_nas.cli.output import console, out, print_json
+from llm_nas.cli.output import console, out, print_json, say
 
 if TYPE_CHECKING:
     from llm_nas.tools.data.upstream import UpstreamFile
@@ -55,7 +55,7 @@ def fetch(
     if as_json:
         print_json({"files": [str(path) for path in written]})
     for path in [] if as_json else written:
-        out.print(f"wrote {path}", soft_wrap=True)
+        say(f"wrote {path}")
 
 
 @app.command()
@@ -67,15 +67,15 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(report)
         return
-    out.print(f"source:  {report['source']}", soft_wrap=True)
-    out.print(f"sha256:  {report['digest']}", soft_wrap=True)
+    say(f"source:  {report['source']}")
+    say(f"sha256:  {report['digest']}")
     for place in report["places"]:
         lacks = ", ".join(place["lacks"]) or "nothing"
-        out.print(f"{place['name']}: {place['path'] or 'not set'}; lacks {lacks}", soft_wrap=True)
+        say(f"{place['name']}: {place['path'] or 'not set'}; lacks {lacks}")
     for line in report["own"]:
-        out.print(f"own measurement: {line}", soft_wrap=True)
+        say(f"own measurement: {line}")
     for line in report["missing"]:
-        out.print(f"missing: {line}", soft_wrap=True)
+        say(f"missing: {line}")
 
 
 @app.command("embed-proxies")
@@ -95,7 +95,7 @@ def embed_proxies(
     if as_json:
         print_json({"file": str(target), "recipe": recipe.model_dump()})
     else:
-        out.print(f"{recipe.dataset} in {target}", soft_wrap=True)
+        say(f"{recipe.dataset} in {target}")
 
 
 @app.command("build-pack")
@@ -117,7 +117,7 @@ def build_pack(
     from llm_nas.tools.data.pack import PACK_PATH
 
     target = path if path is not None else PACK_PATH
-    console.print(f"training into {target}; this takes some minutes", soft_wrap=True)
+    say(f"training into {target}; this takes some minutes", console)
     fidelity = build(open_benchmark(data_dir), target, Recipe(width, epochs, seed))
     if as_json:
         print_json(fidelity)

@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from llm_nas.claims import Heuristic, Status
-from llm_nas.cli.output import out, print_json
+from llm_nas.cli.output import out, print_json, say
 
 if TYPE_CHECKING:
     from llm_nas.knowledge.store import HeuristicStore
@@ -109,7 +109,7 @@ def ask(
         return
     out.print(answer_text(answer), soft_wrap=True)
     if summary is not None:
-        out.print(f"\n{summary_text(summary)}", markup=False, highlight=False, soft_wrap=True)
+        say(f"\n{summary_text(summary)}")
 
 
 @app.command()
@@ -130,7 +130,7 @@ def show(
         print_json(found.model_dump(mode="json") | more)
         return
     shown = "\n".join([sheet(found).plain, *twin_lines(twins)])
-    out.print(shown, markup=False, highlight=False, soft_wrap=True)
+    say(shown)
 
 
 @app.command()
@@ -185,7 +185,7 @@ def export_(
     if as_json:
         print_json({"claims": count, "path": str(path)})
     else:
-        out.print(f"{count} claims written to {path}", markup=False, soft_wrap=True)
+        say(f"{count} claims written to {path}")
 
 
 @app.command("import")
@@ -203,17 +203,17 @@ def import_(
     if as_json:
         print_json(report)
         return
-    out.print(
+    say(
         f"{len(report.added)} added, {len(report.known)} known, {len(report.refused)} refused, "
         f"{len(report.conflicts)} conflicts"
     )
     for refusal in report.refused[:_MOST_LINES]:
         line = f"  claims[{refusal.position}]: {refusal.reason}"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     if len(report.refused) > _MOST_LINES:
-        out.print(f"  ... and {len(report.refused) - _MOST_LINES} more")
+        say(f"  ... and {len(report.refused) - _MOST_LINES} more")
     for one, other in report.conflicts[:_MOST_LINES]:
-        out.print(f"  {one} says the opposite of {other}", markup=False)
+        say(f"  {one} says the opposite of {other}")
 
 
 @app.command()
@@ -231,7 +231,7 @@ def merge(
     if as_json:
         print_json({"lessons": lessons})
     else:
-        out.print(f"{lessons} new lessons taken in")
+        say(f"{lessons} new lessons taken in")
 
 
 @app.command()
@@ -244,7 +244,7 @@ def rebuild(
     if as_json:
         print_json({"claims": claims})
     else:
-        out.print(f"rebuilt: {claims} claims")
+        say(f"rebuilt: {claims} claims")
 
 
 @app.command()
@@ -265,8 +265,8 @@ def audit(
         return
     sign, covered = report.sign_precision, report.interval_coverage
     words = "" if sign is None or covered is None else f"; sign {sign:.3f}, coverage {covered:.3f}"
-    out.print(f"{report.claims} supported claims{words} ({report.data_source})", markup=False)
+    say(f"{report.claims} supported claims{words} ({report.data_source})")
     for m in report.worst:
         numbers = f"true {m.true_effect:+.3g}, claimed {m.mean_effect:+.3g}"
         line = f"  {m.id[:8]} {m.statement}: {numbers} [{m.low:+.3g}, {m.high:+.3g}]"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

@@ -81,7 +81,7 @@ def run_plan(
     from rich.console import Console
 
     from llm_nas.cli.output import out as stdout
-    from llm_nas.cli.output import print_json
+    from llm_nas.cli.output import print_json, say
     from llm_nas.experiments.results import finish, run_with_progress
     from llm_nas.experiments.setting import unfrozen
     from llm_nas.experiments.summary import summary_table, time_line
@@ -96,10 +96,10 @@ def run_plan(
     title = f"{plan.budget} evaluations, {len(plan.seeds)} seeds"
     wide.print(summary_table(summaries, title))
     for line in unfrozen(plan.contexts, plan.data_dir):
-        wide.print(line, highlight=False, markup=False)
+        say(line, wide)
     more(wide, rows)
-    stdout.print(time_line(rows), highlight=False, soft_wrap=True)
-    stdout.print(f"rows, summary and plots: {out}", highlight=False, soft_wrap=True)
+    say(time_line(rows))
+    say(f"rows, summary and plots: {out}")
 
 
 def json_document(rows: Any, summaries: Any) -> dict[str, Any]:

@@ -12,6 +12,11 @@ out = Console()
 """Tables and stories for people."""
 
 
+def say(line: str, where: Console = out) -> None:
+    """Print lines as they are: nothing in them is markup, and none is broken."""
+    where.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document, and nothing else, on stdout."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llm_nas.cli.output import out, print_json
+from llm_nas.cli.output import print_json, say
 
 
 def probe_memory(
@@ -47,8 +47,8 @@ def probe_memory(
         print_json(probe)
         return
     head = f"{model}, {dataset}, {rounds} x {cells} cells; truth from {benchmark.source}"
-    out.print(head, markup=False, highlight=False, soft_wrap=True)
+    say(head)
     for name, result in (("named", probe.named), ("blind", probe.blind)):
         mean = "no usable answer" if result.mean is None else f"Kendall tau {result.mean:+.3f}"
         failed = f" ({result.failed} rounds failed: {result.failure})" if result.failed else ""
-        out.print(f"{name}: {mean}{failed}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{name}: {mean}{failed}")

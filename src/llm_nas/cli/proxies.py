@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from llm_nas.cli.output import console, out, print_json
+from llm_nas.cli.output import console, out, print_json, say
 from llm_nas.domain import PROXIES
 from llm_nas.errors import RequestError
 
@@ -72,7 +72,7 @@ def score_command(
     images = _images(dataset, batch, synthetic, settings, seed)
     vector = compute_proxies(cell, dataset=dataset, batch=images, seed=seed, settings=settings)
     if images.synthetic:
-        console.print("No --batch given: seeded synthetic images were used.")
+        say("No --batch given: seeded synthetic images were used.", console)
     if json:
         header = {
             "arch": space.format(cell),
@@ -130,7 +130,7 @@ def table_command(
     if json:
         print_json(summary)
     else:
-        out.print(f"{summary.cells} of {summary.wanted} cells in {summary.out}")
+        say(f"{summary.cells} of {summary.wanted} cells in {summary.out}")
 
 
 @contextmanager

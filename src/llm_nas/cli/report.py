@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llm_nas.cli.output import out as stdout
+from llm_nas.cli.output import say
 
 
 def report(
@@ -16,4 +16,4 @@ def report(
     from llm_nas.experiments.page import write_page
 
     write_page(runs, out)
-    stdout.print(str(out), markup=False, highlight=False, soft_wrap=True)
+    say(str(out))

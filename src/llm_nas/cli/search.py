@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llm_nas.cli.output import console, out, print_json
+from llm_nas.cli.output import console, out, print_json, say
 
 if TYPE_CHECKING:
     from llm_nas.domain import Cost, FrontPoint, RoleUsage, SearchReport
@@ -114,7 +114,7 @@ def _given(ctx: typer.Context, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note(line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(line, console)
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def show(report: "SearchReport") -> None:
         )
     out.print(table)
     for line in _summary(report):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
 
 
 def _predicted(point: "FrontPoint") -> str:

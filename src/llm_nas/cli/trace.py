@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from llm_nas.cli.output import out, print_json
+from llm_nas.cli.output import print_json, say
 
 
 def trace(
@@ -23,4 +23,4 @@ def trace(
         print_json([e.model_dump(mode="json") for e in events])
         return
     for line in tell(events):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

@@ -45,7 +45,7 @@ def transfer(
     A gain is the hypervolume with the store minus that without.
     """
     from llm_nas.cli.output import out as stdout
-    from llm_nas.cli.output import print_json
+    from llm_nas.cli.output import print_json, say
     from llm_nas.experiments.transfer import TransferPlan, dataset_matrix, device_matrix
     from llm_nas.experiments.transfer_report import heat_map, report_on
     from llm_nas.graph.rundir import write_json
@@ -74,8 +74,8 @@ def transfer(
         return
     for report in reports:
         stdout.print(_table(report, budget))
-        stdout.print(_summary(report), highlight=False)
-    stdout.print(f"rows, summary and picture: {out}")
+        say(_summary(report))
+    say(f"rows, summary and picture: {out}")
 
 
 def _with_progress(plan: "TransferPlan", out: Path, jobs: int) -> "list[TransferRow]":
