@@ -162,14 +162,18 @@ _RULES: tuple[_Rule, ...] = (
     _rule(rf"(?:{_MORE}|{_GOOD}){_ACC}|(?:more |most )?accurate(?:ly)?\b", lambda _: [_GAIN]),
     _rule(
         rf"(?:{_LESS}|{_GOOD}){_LAT}|low-latency|(?:fast|faster|fastest|quick|quicker|quickest)\b"
-        r"|speed(?:s|ing)?(?: \w+)? up\b|speedup\b",
+        r"|speed(?:s|ing)?(?: \w+)? up\b|speedup\b|(?<!less )(?<!lower )speed\b",
         lambda _: [_FAST],
     ),
     _rule(
-        rf"(?:{_MORE}|{_HARM}){_LAT}|(?:slow|slows|slower|slowest|slowing)\b(?: down\b)?",
+        rf"(?:{_MORE}|{_HARM}){_LAT}|(?:slow|slows|slower|slowest|slowing)\b(?: down\b)?"
+        r"|\bspeed\b",
         lambda _: [_goal("latency", "raises")],
     ),
-    _rule(rf"(?:{_LESS}|{_GOOD}){_ENE}", lambda _: [_goal("energy", "lowers")]),
+    _rule(
+        rf"(?:{_LESS}|{_GOOD}){_ENE}|\b(?:energy|power)[ -]efficien\w+",
+        lambda _: [_goal("energy", "lowers")],
+    ),
     _rule(rf"{_MORE}{_ENE}", lambda _: [_goal("energy", "raises")]),
     _rule(r"(?:best|better|good)\b", lambda _: [_GAIN]),
     _rule(rf"{_ACC}|{_ERR}|(?:bad|worse|worst)\b", lambda _: [_goal("accuracy", None)]),

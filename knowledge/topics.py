@@ -21,7 +21,10 @@ _EDGE = re.compile(
     r"(?:\bedges? )?(?<![\w.])(\d) ?(?:->|→|>) ?(\d)(?![\w.%])"
     r"|\bedges? (?:from )?(?:node )?(\d) ?(?:to|-|–) ?(?:node )?(\d)(?![\w.%])"
 )
-_WHOLE_EDGE = re.compile(r"\bedge (?:from )?(?:the )?input to (?:the )?output\b")
+_WHOLE_EDGE = re.compile(
+    r"\bedge (?:from )?(?:the )?input to (?:the )?output\b"
+    r"|(?<!path )\bfrom (?:the )?input to (?:the )?output\b"
+)
 
 
 def read(

@@ -64,6 +64,11 @@ NAMES = Names(DATASETS, DEVICES, ("S0", "S3"), frozenset({"edge", "path", "nor_c
             "better latency, better error",
             "higher accuracy; lower latency; dataset any; device any",
         ),
+        ("what to avoid for speed", "lower latency; by meaning 'avoid'; dataset any; device any"),
+        (
+            "energy-efficient, even at lower speed",
+            "higher latency; lower energy; by meaning 'even lower'; dataset any; device any",
+        ),
         ("why is it bad", "anything about accuracy; by meaning 'why'; dataset any; device any"),
     ],
 )

@@ -33,6 +33,8 @@ SKIP = OpAt(edge="3>4", op="skip_connect")
         ("shortcuts from edge 1 to 4", "skip_connect on edge 1>4"),
         ("none on edges 1->2 and 2 -> 3", "none on edge 1>2, 2>3"),
         ("what belongs on the edge from the input to the output", "edge 1>4"),
+        ("does a shortcut from input to output help", "skip_connect on edge 1>4"),
+        ("3x3 on a path from input to output", "nor_conv_3x3"),
         ("nor_conv_1x1", "nor_conv_1x1"),
         ("faster than 3 ms", ""),
         ("a convoluted question about a skipper", ""),
