@@ -39,7 +39,7 @@ _FIT = {"within": 1.0, "perhaps": 0.6, "unknown": 0.25, "beyond": 0.0}
 """Factor on a claim's rank for how its effects stand to the limits."""
 _NO_EXAMPLE = 0.5
 """Factor when cells were measured, but none that follows the claim keeps within the limits."""
-_TOPIC = 128
+_TOPIC = 64
 """Claims looked through, best first, for those about the operations and edges of a question."""
 _LEAST_LIKE = 0.25
 """Similarity of the nearest claim below which words without a goal say nothing here: 'skip'
