@@ -126,7 +126,7 @@ def add_cells(db: sqlite3.Connection, dataset: str, device: str) -> None:
 
 
 def timed(ask: Callable[[random.Random, str, str], object]) -> dict[str, float]:
-    """Median and 95th percentile, in ms, of queries from changing places; and of their CPU time."""
+    """Median and 95th percentile, in ms, of queries from changing places, by clock and by CPU."""
     rng = random.Random(1)
     found: list[float] = []
     worked: list[float] = []
