@@ -86,7 +86,7 @@ def conformal_intervals(
     half = np.zeros(len(groups))
     for position, niche in enumerate(partition.niches):
         members = groups == position
-        weights = _weights(members[drawn]) * _still_open(predictor, members)
+        weights = _weights(members[drawn])
         factors[niche.id] = _quantile(ratios, weights, nominal)
         half[members] = factors[niche.id] * hardness[members]
     middle = predictor.predict_all()
@@ -138,25 +138,6 @@ def _weights(own: BoolArray) -> FloatArray:
     """`(labels,)`: 1 for a niche's own labels; the others share at most `_BORROWED`."""
     others = int((~own).sum())
     return np.where(own, 1.0, min(1.0, _BORROWED / others) if others else 0.0)
-
-
-def _still_open(predictor: TrainedPredictor, members: BoolArray, nearest: int = 40) -> FloatArray:
-    """`(drawn,)`: what share of the cells like a label, in a niche, were not chosen for promise.
-
-    The likelihood ratio between the cells that intervals are for and those drawn at random: the
-    best cells of a niche may all be labelled (covariate shift; Tibshirani et al., 2019).
-    """
-    drawn = predictor.drawn_at_random
-    chosen = np.zeros(len(members))
-    chosen[predictor.train_indices[drawn:]] = 1.0
-    cells = np.flatnonzero(members)
-    order = cells[np.argsort(predictor.scores[cells], kind="stable")]
-    width = min(nearest, len(order))
-    window = np.ones(width) / width
-    share = np.convolve(chosen[order], window, mode="valid")
-    centres = np.convolve(predictor.scores[order], window, mode="valid")
-    labels = predictor.scores[predictor.train_indices[:drawn]]
-    return np.asarray(1.0 - np.interp(labels, centres, share), dtype=np.float64)
 
 
 def _quantile(ratios: FloatArray, weights: FloatArray, nominal: float) -> float:
