@@ -36,6 +36,7 @@ from llm_nas.ports import (
     Moves,
     Partition,
     SearchSpace,
+    Source,
     Validator,
 )
 from llm_nas.tools.advisor import GaussianAdvisor, NoAdvisor
@@ -118,8 +119,8 @@ class SearchContext:
     """The run's own working store."""
     inherited: tuple[Heuristic, ...]
     """What the run took over from `request.store` when it started."""
-    priors: Mapping[str, FloatArray]
-    """What the cells of that store say of accuracy: a score `(size,)` by source."""
+    sources: Mapping[str, Source]
+    """What the cells of that store say of accuracy, by `dataset/device`."""
     ledger: Ledger
     trace: Trace
     opened_s: float
@@ -188,7 +189,7 @@ def open_context(
     advisor: Advisor = GaussianAdvisor(space, partition, latency.values_ms, chance_pct)
     inheritance = inherit(run_dir, request)
     if request.model == GRADUATED:
-        advisor, inheritance = NoAdvisor(), replace(inheritance, priors={})
+        advisor, inheritance = NoAdvisor(), replace(inheritance, sources={})
     ledger = Ledger(run_dir / rundir.CHECKPOINT, [n.id for n in partition.niches])
     agents = _open_agents(
         request, inputs, space, partition, latency, ledger, inheritance.heuristics
@@ -214,7 +215,7 @@ def open_context(
         agents=agents,
         knowledge=HeuristicStore.open(run_dir / rundir.STORE, space=space, partition=partition),
         inherited=inheritance.heuristics,
-        priors=inheritance.priors,
+        sources=inheritance.sources,
         ledger=ledger,
         trace=Trace(run_dir / rundir.TRACE, run),
         opened_s=opened_s,

@@ -1,4 +1,4 @@
-"""What a run takes over from the store it is given: heuristics, and a prior from every source.
+"""What a run takes over from the store it is given: heuristics, and what every source measured.
 
 It is read once, without writing to the store, and kept in the run's directory, so that a resumed
 run goes on with the same.
@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from llm_nas.claims import Heuristic
-from llm_nas.domain import FloatArray, Measurement, SearchRequest, SourceVerdict
+from llm_nas.domain import Measurement, SearchRequest, SourceVerdict
 from llm_nas.errors import StoreError
 from llm_nas.graph import rundir
 from llm_nas.knowledge.store import HeuristicStore
-from llm_nas.ports import SearchSpace
+from llm_nas.ports import SearchSpace, Source
 from llm_nas.tools.sources import judge
 
 MOST_HEURISTICS = 200
@@ -28,8 +28,8 @@ class Inheritance:
     """What was known when the run began; empty for a cold run."""
 
     heuristics: tuple[Heuristic, ...] = ()
-    priors: Mapping[str, FloatArray] = field(default_factory=dict[str, FloatArray])
-    """Score of accuracy `(size,)` by source, `dataset/device`."""
+    sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    """By `dataset/device`."""
 
 
 def inherit(run_dir: Path, request: SearchRequest) -> Inheritance:
@@ -40,39 +40,51 @@ def inherit(run_dir: Path, request: SearchRequest) -> Inheritance:
     """
     if request.store is None:
         return Inheritance()
-    kept, scores = run_dir / rundir.INHERITED, run_dir / rundir.PRIORS
+    kept, measured = run_dir / rundir.INHERITED, run_dir / rundir.SOURCES
     if not kept.exists():
         device = request.device.partition("=")[0]
         with HeuristicStore.open(request.store, readonly=True) as store:
             found = store.retrieve(dataset=request.dataset, device=device, k=MOST_HEURISTICS)
-            _write_priors(scores, store.accuracy_priors(request.dataset))
+            _write_sources(measured, store.accuracy_sources(request.dataset))
         rundir.write_json(kept, [h.model_dump(mode="json") for h in found])
     heuristics = tuple(Heuristic.model_validate(h) for h in rundir.read_json(kept))
-    return Inheritance(heuristics, _read_priors(scores))
+    return Inheritance(heuristics, _read_sources(measured))
 
 
-def _write_priors(path: Path, priors: Mapping[str, FloatArray]) -> None:
+def _write_sources(path: Path, sources: Mapping[str, Source]) -> None:
+    """Scores one below the other; cells and their accuracies one after the other."""
+    found = list(sources.values())
     data = BytesIO()
     np.savez(
-        data, sources=np.array(list(priors), dtype=np.str_), scores=np.array([*priors.values()])
+        data,
+        sources=np.array(list(sources), dtype=np.str_),
+        scores=np.array([source.score for source in found]),
+        lengths=np.array([len(source.cells) for source in found], dtype=np.int64),
+        cells=np.concatenate([np.zeros(0, np.int64), *(source.cells for source in found)]),
+        accuracy_pct=np.concatenate([np.zeros(0), *(source.accuracy_pct for source in found)]),
     )
     rundir.write_bytes(path, data.getvalue())
 
 
-def _read_priors(path: Path) -> dict[str, FloatArray]:
+def _read_sources(path: Path) -> dict[str, Source]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            names, scores = file["sources"].tolist(), np.asarray(file["scores"], dtype=np.float64)
+            names: list[str] = file["sources"].tolist()
+            scores = np.asarray(file["scores"], dtype=np.float64)
+            ends = np.cumsum(file["lengths"])[:-1]
+            cells = np.split(np.asarray(file["cells"], dtype=np.int64), ends)
+            accuracy_pct = np.split(np.asarray(file["accuracy_pct"], dtype=np.float64), ends)
     except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{path}: the run's priors cannot be read ({error})") from error
-    return dict(zip(names, scores, strict=True))
+        raise StoreError(f"{path}: the run's sources cannot be read ({error})") from error
+    measured = zip(scores, cells, accuracy_pct, strict=True) if names else ()
+    return {name: Source(*parts) for name, parts in zip(names, measured, strict=True)}
 
 
 def verdicts(
-    priors: Mapping[str, FloatArray], space: SearchSpace, measured: Sequence[Measurement]
+    sources: Mapping[str, Source], space: SearchSpace, measured: Sequence[Measurement]
 ) -> tuple[SourceVerdict, ...]:
     """What measured cells say of every source."""
-    if not priors:
+    if not sources:
         return ()
     cells = np.array([space.index(space.parse(m.arch)) for m in measured], dtype=np.int64)
-    return judge(priors, cells, np.array([m.predicted_accuracy_pct for m in measured]))
+    return judge(sources, cells, np.array([m.predicted_accuracy_pct for m in measured]))

@@ -45,7 +45,7 @@ def partition(state: SearchInput, runtime: Context) -> dict[str, Any]:
         data_source=context.benchmark.source,
         latency_missing=context.latency.missing,
         inherited=[h.id for h in context.inherited],
-        sources=sorted(context.priors),
+        sources=sorted(context.sources),
     )
     context.trace.append([event])
     return {"run_dir": str(run_dir), "generation": 0, "plans": []}
@@ -63,7 +63,7 @@ def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
     measured = context.ledger.measured(before=generation)
     wanted = max(0, due - len(measured))
     rng = np.random.default_rng([request.seed, generation])
-    prior = believed(context.priors, verdicts(context.priors, context.space, measured))
+    prior = believed(context.sources, verdicts(context.sources, context.space, measured))
     found = signatures_after(context, generation - 1)
     picks = context.advisor.plan(measured, prior, wanted + reserves(found), rng)
     remedies = Remedies(context, generation, measured, picks, wanted).against(found)
@@ -143,7 +143,7 @@ def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
     """
 
     def judged(before: int) -> tuple[SourceVerdict, ...]:
-        return verdicts(context.priors, context.space, context.ledger.measured(before=before))
+        return verdicts(context.sources, context.space, context.ledger.measured(before=before))
 
     return [
         context.trace.event(generation, RUN, "join", "source", **new.model_dump())

@@ -64,7 +64,7 @@ def write_report(context: SearchContext) -> SearchReport:
         optimism=scores.optimism,
         coverage=scores.coverage,
         cost=_cost(context),
-        sources=verdicts(context.priors, context.space, measured),
+        sources=verdicts(context.sources, context.space, measured),
         drift=context.drift(measured),
         latency_missing=context.latency.missing,
         versions={name: version(name) for name in _VERSIONED},

@@ -15,7 +15,7 @@ from llm_nas.errors import RequestError, StoreError
 
 REQUEST, RESULT, CHECKPOINT = "request.json", "result.json", "checkpoint.sqlite"
 FRONT, STORE, INHERITED = "front.png", "store", "inherited.json"
-TRACE, PRIORS = "trace.jsonl", "priors.npz"
+TRACE, SOURCES = "trace.jsonl", "sources.npz"
 RUNS = Path("runs")
 
 
@@ -70,7 +70,7 @@ def create(request: SearchRequest) -> tuple[str, Path]:
 def discard(folder: Path) -> None:
     """Remove what a refused request left behind, and nothing else."""
     shutil.rmtree(folder / STORE, ignore_errors=True)
-    for name in (CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", INHERITED, PRIORS, TRACE):
+    for name in (CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", INHERITED, SOURCES, TRACE):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

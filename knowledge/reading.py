@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from llm_nas.claims import Claim, Heuristic, Status
-from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError, StoreError
 from llm_nas.knowledge import asking, cells, near, playbook, prior, projection
 from llm_nas.knowledge.answer import Answer, Twin
@@ -23,6 +22,7 @@ from llm_nas.knowledge.query import Query
 from llm_nas.knowledge.ranking import CANDIDATES, Asker, Candidate, candidates, choose
 from llm_nas.knowledge.semantic import Found, blend
 from llm_nas.knowledge.world import World
+from llm_nas.ports import Source
 
 _MEANING = 64
 """Claims taken from the semantic index before scope and confidence rank them."""
@@ -110,14 +110,14 @@ class StoreReader:
         with self._lock, self._log.guarded():
             return frozenset(projection.keys_about(self._log.db, dataset, device))
 
-    def accuracy_priors(self, dataset: str) -> dict[str, FloatArray]:
-        """What measured cells say of accuracy on a dataset: a rising score `(size,)` a source.
+    def accuracy_sources(self, dataset: str) -> dict[str, Source]:
+        """What measured cells say of accuracy on a dataset, by place.
 
-        Sources are named `dataset/device`; see `llm_nas.knowledge.prior`.
+        Places are named `dataset/device`; see `llm_nas.knowledge.prior`.
         """
         with self._lock, self._log.guarded():
             samples = cells.samples_by_place(self._log.db, self._world.space.name)
-        return prior.accuracy_priors(self._world.kernel("accuracy"), samples, dataset)
+        return prior.accuracy_sources(self._world.kernel("accuracy"), samples, dataset)
 
     def newest(self) -> int:
         """Number of the newest event (the index catches up to it)."""

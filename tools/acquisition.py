@@ -8,12 +8,12 @@ general case. Batches are greedy: a chosen cell is believed to have its expected
 """
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from scipy.special import ndtr
 
 from llm_nas.domain import BoolArray, FloatArray
-from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
 
 MARGIN = 1.6
 """The reference lies this many front extents behind the ideal: the true front reaches further."""
@@ -22,6 +22,8 @@ EXPECTED_MARGIN = 1.1
 SHORTLIST = 400
 """Candidates with the largest first gain that the greedy choice looks at again."""
 _MIN_ERROR_PCT = 0.5
+FLOOR = 0.9
+"""Share of the least measured error that models take as out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,9 @@ def expected_improvement(
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Cells that may be chosen: inputs of the model and latency, `(m,)` each."""
+    """Cells that may be chosen: features `(m, d)` and latency `(m,)`."""
 
-    inputs: Inputs
+    features: FloatArray
     latency_ms: FloatArray
 
 
@@ -105,13 +107,37 @@ class Observed:
     error_pct: FloatArray
 
 
+class Model(Protocol):
+    """Beliefs about the logarithm of the error of cells with features `(m, d)`."""
+
+    @property
+    def informed(self) -> bool:
+        """Whether it knows more than the cells of this search."""
+        ...
+
+    def posterior(self, at: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Mean `(m,)`, variance `(m,)` and what `conditioned` needs, `(k, m)`."""
+        ...
+
+    def conditioned(
+        self, at: FloatArray, chosen: int, variance: FloatArray, cross: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Variance and `cross` as if cell `chosen` of `at` were measured and had its mean."""
+        ...
+
+
+def floor_of(error_pct: FloatArray) -> float:
+    """The error in % that nothing is believed to fall below, given measured ones."""
+    return FLOOR * float(error_pct.min())
+
+
 def log_error(error_pct: FloatArray) -> FloatArray:
     """The modelled target; errors below 0.5 % count as 0.5 %."""
     return np.log(np.maximum(error_pct, _MIN_ERROR_PCT))
 
 
 def choose_batch(
-    model: GaussianProcess,
+    model: Model,
     candidates: Candidates,
     observed: Observed,
     *,
@@ -124,18 +150,19 @@ def choose_batch(
     `allowed` `(m,)` weighs each candidate's gain (0 forbids it). Returns (position, weighted
     gain in % x ms), best first; ends early when nothing is expected to improve the front.
 
-    The reference follows the observed front. With a prior that the model makes use of, it follows
-    the expected front of all candidates: a prior leads to good cells so early that the observed
-    front is short, and a reference close behind it hides the fast end from the search.
+    The reference follows the observed front. With a model that knows more than the cells of this
+    search it follows the expected front of all candidates: knowledge leads to good cells so early
+    that the observed front is short, and a reference close behind it hides the fast end from the
+    search.
     """
-    mean, variance, cross = model.posterior(candidates.inputs)
+    mean, variance, cross = model.posterior(candidates.features)
     reference = None
-    if model.hyper.prior > 0.0:
+    if model.informed:
         reference = _expected_front(mean, observed, candidates, chance_error_pct)
     front = _front(observed, candidates, chance_error_pct, reference)
     gain = expected_improvement(mean, variance, candidates.latency_ms, front) * allowed
     short = np.argsort(-gain, kind="stable")[:SHORTLIST]
-    inputs, latency = candidates.inputs[short], candidates.latency_ms[short]
+    features, latency = candidates.features[short], candidates.latency_ms[short]
     mean, variance, cross = mean[short], variance[short], cross[:, short]
     weight, gain = allowed[short].copy(), gain[short]
     chosen: list[tuple[int, float]] = []
@@ -149,7 +176,7 @@ def choose_batch(
             np.append(observed.latency_ms, latency[best]),
             np.append(observed.error_pct, np.exp(mean[best])),
         )
-        variance, cross = model.conditioned(inputs, best, variance, cross)
+        variance, cross = model.conditioned(features, best, variance, cross)
         front = _front(observed, candidates, chance_error_pct, reference)
         gain = expected_improvement(mean, variance, latency, front) * weight
     return chosen

@@ -3,8 +3,8 @@
 Reading a latency costs nothing, so the only unknown is accuracy. The process models the log
 of the predicted error above a floor close below the least error measured, so that differences
 among good cells count as much as those among poor ones. Cells are chosen by expected
-hypervolume improvement. What the store of heuristics says of accuracy enters as a prior score
-whose weight the data decide: where it misleads, the marginal likelihood sets that weight to zero.
+hypervolume improvement. What searches of other places measured enters as targets of a related
+quantity; how closely related is for the data to decide: where it misleads, not at all.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,21 @@ import numpy as np
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray, Measurement
 from llm_nas.errors import RequestError
-from llm_nas.ports import Partition, Pick
-from llm_nas.tools.acquisition import Candidates, Observed, choose_batch, log_error, staircase_mask
+from llm_nas.ports import Partition, Pick, Prior
+from llm_nas.tools.acquisition import (
+    Candidates,
+    Model,
+    Observed,
+    choose_batch,
+    floor_of,
+    log_error,
+    staircase_mask,
+)
 from llm_nas.tools.features import connected, structure_features
-from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
+from llm_nas.tools.gaussian_process import GaussianProcess
+from llm_nas.tools.related_process import RelatedProcess
 from llm_nas.tools.space import NasBench201
 
-FLOOR = 0.9
-"""Share of the least measured error that the model takes as out of reach."""
 _MODEL_FROM = 4
 """Measured cells needed before a model is fitted."""
 
@@ -50,7 +57,7 @@ class GaussianAdvisor:
     def plan(
         self,
         measured: Sequence[Measurement],
-        prior: FloatArray | None,
+        prior: Prior | None,
         size: int,
         rng: np.random.Generator,
     ) -> tuple[Pick, ...]:
@@ -84,7 +91,7 @@ class GaussianAdvisor:
         return ~np.isin(twins[self._candidates], twins[done])
 
     def _dealt(
-        self, done: IntArray, prior: FloatArray | None, size: int, rng: np.random.Generator
+        self, done: IntArray, prior: Prior | None, size: int, rng: np.random.Generator
     ) -> list[int]:
         pool = self._candidates[self._open(done)]
         niche_of = self._partition.labels()[pool]
@@ -95,39 +102,47 @@ class GaussianAdvisor:
         plain = _deal(decks)[:size]
         if prior is None:
             return plain
-        informed = _deal([self._best_first(deck, prior) for deck in decks])[:size]
+        informed = _deal([self._best_first(deck, prior.score) for deck in decks])[:size]
         places = set(rng.permutation(len(plain))[: -(-len(plain) // 2)].tolist())
         hedged = [informed[i] if i in places else cell for i, cell in enumerate(plain)]
         return list(dict.fromkeys([*hedged, *plain]))[:size]
 
-    def _best_first(self, members: IntArray, prior: FloatArray) -> IntArray:
+    def _best_first(self, members: IntArray, score: FloatArray) -> IntArray:
         if not len(members):
             return members
-        front = staircase_mask(self._latency[members], -prior[members])
+        front = staircase_mask(self._latency[members], -score[members])
         return np.concatenate([members[front], members[~front]])
 
     def _modelled(
         self,
         measured: Sequence[Measurement],
         done: IntArray,
-        prior: FloatArray | None,
+        prior: Prior | None,
         size: int,
     ) -> list[tuple[int, float]]:
-        inputs = Inputs(self._features, _standard(prior, len(self._features)))
         error = np.array([100.0 - m.predicted_accuracy_pct for m in measured])
-        floor = FLOOR * float(error.min())
+        floor = floor_of(error)
         # Areas between errors stay what they are when all errors are lowered alike.
         error = error - floor
-        model = GaussianProcess(inputs[done], log_error(error))
+        model = self._model(done, log_error(error), prior)
         chosen = choose_batch(
             model,
-            Candidates(inputs[self._candidates], self._latency[self._candidates]),
+            Candidates(self._features[self._candidates], self._latency[self._candidates]),
             Observed(self._latency[done], error),
             size=size,
             chance_error_pct=self._chance_error_pct - floor,
             allowed=self._open(done).astype(np.float64),
         )
         return [(int(self._candidates[position]), gain) for position, gain in chosen]
+
+    def _model(self, done: IntArray, targets: FloatArray, prior: Prior | None) -> Model:
+        features = self._features[done]
+        if prior is not None:
+            known = self._features[prior.cells], prior.log_error
+            related = RelatedProcess(features, targets, *known)
+            if related.informed:
+                return related
+        return GaussianProcess(features, targets)
 
 
 class NoAdvisor:
@@ -136,7 +151,7 @@ class NoAdvisor:
     def plan(
         self,
         measured: Sequence[Measurement],
-        prior: FloatArray | None,
+        prior: Prior | None,
         size: int,
         rng: np.random.Generator,
     ) -> tuple[Pick, ...]:
@@ -162,11 +177,3 @@ def fastest_twins(
     by_latency = cells[np.argsort(latency_ms[cells], kind="stable")]
     _, first = np.unique(canonical_index[by_latency], return_index=True)
     return np.sort(by_latency[first])
-
-
-def _standard(prior: FloatArray | None, size: int) -> FloatArray:
-    """Zero mean and unit deviation; zeros when there is no prior or it says nothing."""
-    if prior is None or float(np.std(prior)) == 0.0:
-        return np.zeros(size)
-    scaled: FloatArray = (prior - np.mean(prior)) / np.std(prior)
-    return scaled

@@ -6,30 +6,37 @@ which asks for no common scale. It is repeated after every generation: a source 
 dropped, one that recovers is taken back.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from llm_nas.domain import FloatArray, IntArray, SourceVerdict
+from llm_nas.ports import Prior, Source
+from llm_nas.tools.acquisition import floor_of, log_error
 from llm_nas.tools.estimator import spearman_rho
 
 LEAST_CORRELATION = 0.5
 """Rank correlation below which a source is not believed. Sources that help have 0.7 and more."""
 FEWEST_CELLS = 5
 """Measured cells below which nothing is decided."""
+MOST_CELLS = 240
+"""Cells of other places that are taken over; more are thinned evenly."""
 
 
 def judge(
-    priors: Mapping[str, FloatArray], cells: IntArray, accuracy_pct: FloatArray
+    sources: Mapping[str, Source], cells: IntArray, accuracy_pct: FloatArray
 ) -> tuple[SourceVerdict, ...]:
     """A verdict on every source, in order of names.
 
     Args:
-        priors: score `(size,)` by source.
+        sources: by `dataset/device`.
         cells: indices of measured cells, `(n,)`.
         accuracy_pct: what they were measured to have, `(n,)`.
     """
-    return tuple(_verdict(name, priors[name][cells], accuracy_pct) for name in sorted(priors))
+    return tuple(
+        _verdict(name, sources[name].score[cells], accuracy_pct) for name in sorted(sources)
+    )
 
 
 def _verdict(source: str, score: FloatArray, accuracy_pct: FloatArray) -> SourceVerdict:
@@ -49,9 +56,29 @@ def _verdict(source: str, score: FloatArray, accuracy_pct: FloatArray) -> Source
     )
 
 
-def believed(
-    priors: Mapping[str, FloatArray], verdicts: Sequence[SourceVerdict]
-) -> FloatArray | None:
-    """Mean score `(size,)` of the sources that were kept; None when there is none."""
-    kept = [priors[verdict.source] for verdict in verdicts if verdict.kept]
-    return np.asarray(np.mean(kept, axis=0), dtype=np.float64) if kept else None
+def believed(sources: Mapping[str, Source], verdicts: Sequence[SourceVerdict]) -> Prior | None:
+    """What the sources that were kept say together; None when there is none."""
+    kept = {v.source: sources[v.source] for v in verdicts if v.kept}
+    if not kept:
+        return None
+    datasets: dict[str, list[Source]] = defaultdict(list)
+    for name, source in kept.items():
+        datasets[name.partition("/")[0]].append(source)
+    measured = [_pooled(group) for group in datasets.values()]
+    cells = np.concatenate([cells for cells, _ in measured])
+    step = -(-len(cells) // MOST_CELLS)
+    return Prior(
+        score=np.mean([source.score for source in kept.values()], axis=0),
+        cells=cells[::step],
+        log_error=np.concatenate([targets for _, targets in measured])[::step],
+    )
+
+
+def _pooled(group: Sequence[Source]) -> tuple[IntArray, FloatArray]:
+    """Cells of the places of one dataset, and the log of their mean error less its mean."""
+    every = np.concatenate([source.cells for source in group])
+    accuracy_pct = np.concatenate([source.accuracy_pct for source in group])
+    cells, place, times = np.unique(every, return_inverse=True, return_counts=True)
+    error = 100.0 - np.bincount(place, accuracy_pct) / times
+    targets = log_error(error - floor_of(error))
+    return cells, targets - targets.mean()

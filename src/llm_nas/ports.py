@@ -228,6 +228,30 @@ class Pick:
     gain: float
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was measured in another place, and what that says of every cell."""
+
+    score: FloatArray
+    """`(size,)`: believed to rise with accuracy; no unit."""
+    cells: IntArray
+    """Distinct measured cells, `(n,)`."""
+    accuracy_pct: FloatArray
+    """Predicted accuracies of those cells, `(n,)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the believed sources say together."""
+
+    score: FloatArray
+    """`(size,)`: believed to rise with accuracy; no unit."""
+    cells: IntArray
+    """Cells measured elsewhere, `(n,)`; one measured on two datasets comes twice."""
+    log_error: FloatArray
+    """Logarithm of their error above a floor, `(n,)`, with mean zero in every dataset."""
+
+
 class Advisor(Protocol):
     """Picks unevaluated cells by the hypervolume they are expected to add.
 
@@ -238,14 +262,14 @@ class Advisor(Protocol):
     def plan(
         self,
         measured: Sequence[Measurement],
-        prior: FloatArray | None,
+        prior: Prior | None,
         size: int,
         rng: np.random.Generator,
     ) -> tuple[Pick, ...]:
         """Up to `size` cells of the whole space to measure together, best first.
 
-        `prior` `(space.size,)` is a score that is believed to rise with accuracy, what
-        heuristics say before anything was measured; None when there are none.
+        `prior` is what searches of other places learned of accuracy; None when nothing is
+        known or believed.
         """
         ...
 

@@ -62,7 +62,7 @@ def test_accuracies_of_unevaluated_cells_cannot_change_a_warm_search(
     noise[asked] = predicted[asked]
     again = drive(_request(tmp_path / "two", "fpga", same), _inputs(pack, noise))
     assert again == asked
-    assert (tmp_path / "one" / "priors.npz").exists()
+    assert (tmp_path / "one" / "sources.npz").exists()
 
 
 def test_a_store_with_cells_of_the_target_is_refused(tmp_path: Path, pack: Benchmark) -> None:

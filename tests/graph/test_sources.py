@@ -80,8 +80,21 @@ def test_what_was_inherited_is_kept_for_a_resumed_run(
     request = report.request
     _plant(request_of, "fpga", 100.0 - predicted_pct)
     again = inherit(report.out, request)
-    assert list(again.priors) == ["cifar10/raspi4"]
-    assert again.priors["cifar10/raspi4"].shape == (SPACE.size,)
+    assert list(again.sources) == ["cifar10/raspi4"]
+    source = again.sources["cifar10/raspi4"]
+    assert source.score.shape == (SPACE.size,)
+    assert len(source.cells) == 80
+    np.testing.assert_array_equal(source.accuracy_pct, predicted_pct[source.cells])
+
+
+def test_an_empty_store_leaves_no_sources(request_of: RequestMaker) -> None:
+    store = request_of.folder / "store"
+    HeuristicStore.open(store).close()
+    folder = request_of.folder / "run"
+    folder.mkdir()
+    request = request_of("run", store=store)
+    assert inherit(folder, request).sources == {}
+    assert inherit(folder, request).sources == {}
 
 
 def test_a_cold_run_has_no_sources(request_of: RequestMaker, inputs: Inputs) -> None:

@@ -9,13 +9,15 @@ from llm_nas.domain import FloatArray
 from llm_nas.knowledge.evidence import LEAST_CELLS
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Lesson
+from llm_nas.tools.space import nas_bench_201
 
+SPACE = nas_bench_201()
 LessonMaker = Callable[..., Lesson]
 
 
 def _score(store: HeuristicStore, dataset: str = "cifar10") -> FloatArray:
-    (score,) = store.accuracy_priors(dataset).values()
-    return score
+    (source,) = store.accuracy_sources(dataset).values()
+    return source.score
 
 
 def _likeness(score: FloatArray, accuracy_pct: FloatArray) -> float:
@@ -23,9 +25,9 @@ def _likeness(score: FloatArray, accuracy_pct: FloatArray) -> float:
 
 
 def test_few_cells_say_nothing(store: HeuristicStore, lesson: LessonMaker) -> None:
-    assert store.accuracy_priors("cifar10") == {}
+    assert store.accuracy_sources("cifar10") == {}
     store.learn(lesson(cells=LEAST_CELLS - 1))
-    assert store.accuracy_priors("cifar10") == {}
+    assert store.accuracy_sources("cifar10") == {}
 
 
 def test_cells_of_any_dataset_foretell_accuracy_while_there_are_few(
@@ -44,9 +46,18 @@ def test_every_place_is_a_source_of_unit_deviation(
 ) -> None:
     store.learn(lesson(cells=40, run="a", device="fpga"))
     store.learn(lesson(cells=40, run="b", device="pixel3"))
-    found = store.accuracy_priors("cifar10")
+    found = store.accuracy_sources("cifar10")
     assert list(found) == ["cifar10/fpga", "cifar10/pixel3"]
-    assert [float(score.std()) for score in found.values()] == pytest.approx([1.0, 1.0])
+    assert [float(s.score.std()) for s in found.values()] == pytest.approx([1.0, 1.0])
+
+
+def test_a_source_brings_its_measured_cells(store: HeuristicStore, lesson: LessonMaker) -> None:
+    taught = lesson(cells=40, run="a", device="fpga")
+    store.learn(taught)
+    (source,) = store.accuracy_sources("cifar10").values()
+    assert len(source.cells) == len(set(source.cells.tolist())) == 40
+    told = {SPACE.index(SPACE.parse(m.arch)): m.predicted_accuracy_pct for m in taught.measured}
+    np.testing.assert_allclose(source.accuracy_pct, [told[c] for c in source.cells.tolist()])
 
 
 def test_enough_cells_of_the_dataset_itself_silence_the_others(

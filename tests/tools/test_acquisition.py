@@ -17,7 +17,8 @@ from llm_nas.tools.acquisition import (
     staircase,
     staircase_mask,
 )
-from llm_nas.tools.gaussian_process import GaussianProcess, Inputs
+from llm_nas.tools.gaussian_process import GaussianProcess
+from llm_nas.tools.related_process import RelatedProcess
 
 values = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(1.0, 90.0))
 
@@ -76,17 +77,16 @@ def test_the_expectation_matches_sampling() -> None:
 
 def test_a_batch_spreads_out_and_leaves_forbidden_cells_alone() -> None:
     x = np.linspace(0.0, 4.0, 60)[:, None]
-    inputs = Inputs(x, np.zeros(60))
     known = np.array([0, 20, 59])
     error = np.exp(3.0 - 0.4 * x[:, 0])
-    model = GaussianProcess(inputs[known], np.log(error[known]))
+    model = GaussianProcess(x[known], np.log(error[known]))
     latency = 1.0 + x[:, 0]
     allowed = np.ones(60)
     allowed[known] = 0.0
     allowed[30:50] = 0.0
     chosen = choose_batch(
         model,
-        Candidates(inputs, latency),
+        Candidates(x, latency),
         Observed(latency[known], error[known]),
         size=5,
         chance_error_pct=90.0,
@@ -98,21 +98,20 @@ def test_a_batch_spreads_out_and_leaves_forbidden_cells_alone() -> None:
     assert max(cells) - min(cells) > 10
 
 
-def test_a_useful_prior_sets_the_reference_by_the_front_it_expects() -> None:
+def test_an_informed_model_sets_the_reference_by_the_front_it_expects() -> None:
     """Early good cells make the observed front short; its fast end must stay in sight."""
-    score = np.linspace(-2.0, 2.0, 40)
-    latency, error = np.linspace(1.0, 9.0, 40), np.exp(2.5 - 0.4 * score)
-    inputs = Inputs(np.zeros((40, 2)), score)
+    x = np.linspace(-2.0, 2.0, 40)[:, None]
+    latency, error = np.linspace(1.0, 9.0, 40), np.exp(2.5 - 0.4 * x[:, 0])
     seen, fast = np.arange(25, 40, 2), np.arange(12)
-    model = GaussianProcess(inputs[seen], np.log(error[seen]))
-    assert model.hyper.prior > 0.0
+    model = RelatedProcess(x[seen], np.log(error[seen]), x[::2], np.log(error[::2]))
+    assert model.informed
     near = staircase(latency[seen], error[seen], 85.0)
     assert error[fast].min() > near.error_ref_pct
-    mean, variance, _ = model.posterior(inputs[fast])
+    mean, variance, _ = model.posterior(x[fast])
     unseen = expected_improvement(mean, variance, latency[fast], near).max()
     ((_, gain),) = choose_batch(
         model,
-        Candidates(inputs[fast], latency[fast]),
+        Candidates(x[fast], latency[fast]),
         Observed(latency[seen], error[seen]),
         size=1,
         chance_error_pct=85.0,

@@ -3,6 +3,7 @@ import pytest
 
 from llm_nas.domain import FloatArray, Measurement
 from llm_nas.errors import RequestError
+from llm_nas.ports import Prior
 from llm_nas.tools.advisor import GaussianAdvisor, fastest_twins
 from llm_nas.tools.features import connected, live_paths, structure_features
 from llm_nas.tools.moves import NicheMoves
@@ -40,6 +41,13 @@ def measured(cells: list[int]) -> list[Measurement]:
         )
         for i in cells
     ]
+
+
+def prior() -> Prior:
+    """120 cells measured elsewhere, with the score of one who knows all."""
+    cells = np.random.default_rng(0).choice(np.flatnonzero(connected(SPACE)), 120, replace=False)
+    targets = np.log(100.0 - accuracy()[cells])
+    return Prior(accuracy(), cells, targets - targets.mean())
 
 
 def index(arch: str) -> int:
@@ -90,7 +98,7 @@ def test_cells_without_latency_or_path_are_never_picked() -> None:
 
 
 def test_a_prior_orders_the_first_cells() -> None:
-    picks = advisor().plan([], accuracy(), 12, np.random.default_rng(1))
+    picks = advisor().plan([], prior(), 12, np.random.default_rng(1))
     plain = advisor().plan([], None, 12, np.random.default_rng(1))
     assert len(picks) == 12
     assert len(set(picks) & set(plain)) >= 6
@@ -101,6 +109,36 @@ def test_a_prior_orders_the_first_cells() -> None:
         return float(np.mean(table[cells] / latency[cells]))
 
     assert ratio([p.arch for p in picks]) > ratio([p.arch for p in plain])
+
+
+def test_cells_measured_elsewhere_lead_to_better_cells() -> None:
+    start = [index(p.arch) for p in advisor().plan([], None, 6, np.random.default_rng(2))]
+    cold, warm = (
+        [
+            index(p.arch)
+            for p in advisor().plan(measured(start), known, 12, np.random.default_rng(3))
+        ]
+        for known in (None, prior())
+    )
+    error, latency = 100.0 - accuracy(), cost()
+
+    def behind(cells: list[int]) -> float:
+        """How much less error a cell as fast can have, in %, on average."""
+        best = [error[latency <= latency[cell]].min() for cell in cells]
+        return float(np.mean(error[cells] - best))
+
+    assert behind(warm) < 0.8 * behind(cold)
+
+
+def test_cells_that_mislead_change_nothing_once_there_are_cells() -> None:
+    start = [index(p.arch) for p in advisor().plan([], None, 24, np.random.default_rng(2))]
+    right = prior()
+    wrong = Prior(right.score, right.cells, -right.log_error)
+    cold, warm = (
+        advisor().plan(measured(start), known, 6, np.random.default_rng(3))
+        for known in (None, wrong)
+    )
+    assert cold == warm
 
 
 def test_a_device_without_any_latency_is_refused() -> None:

@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 
 from llm_nas.domain import FloatArray
-from llm_nas.tools.gaussian_process import GaussianProcess, Inputs, kernel
+from llm_nas.tools.gaussian_process import GaussianProcess, kernel
 
 
-def data(n: int = 25) -> tuple[Inputs, FloatArray]:
+def data(n: int = 25) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(n, 3))
-    return Inputs(x, np.zeros(n)), np.sin(x[:, 0]) + 0.5 * x[:, 1]
+    return x, np.sin(x[:, 0]) + 0.5 * x[:, 1]
 
 
 def test_posterior_agrees_with_the_textbook_formula() -> None:
     inputs, y = data()
     model = GaussianProcess(inputs, y)
-    at = Inputs(np.random.default_rng(2).normal(size=(7, 3)), np.zeros(7))
+    at = np.random.default_rng(2).normal(size=(7, 3))
     mean, variance, _ = model.posterior(at)
     gram = kernel(inputs, inputs, model.hyper) + model.hyper.noise * np.eye(len(y))
     cross = kernel(at, inputs, model.hyper)
@@ -29,10 +29,10 @@ def test_posterior_agrees_with_the_textbook_formula() -> None:
 def test_conditioning_agrees_with_refitting_the_same_kernel() -> None:
     inputs, y = data()
     model = GaussianProcess(inputs, y)
-    at = Inputs(np.random.default_rng(3).normal(size=(6, 3)), np.zeros(6))
+    at = np.random.default_rng(3).normal(size=(6, 3))
     _, variance, cross = model.posterior(at)
     after, _ = model.conditioned(at, 2, variance, cross)
-    together = Inputs(np.vstack([inputs.features, at.features[2:3]]), np.zeros(26))
+    together = np.vstack([inputs, at[2:3]])
     gram = kernel(together, together, model.hyper) + model.hyper.noise * np.eye(26)
     k = kernel(at, together, model.hyper)
     share = np.diag(kernel(at, at, model.hyper)) - np.sum(k * np.linalg.solve(gram, k.T).T, axis=1)
@@ -46,17 +46,6 @@ def test_it_learns_a_smooth_function() -> None:
     assert np.corrcoef(mean, y[60:])[0, 1] > 0.95
     z = (mean - y[60:]) / np.sqrt(variance)
     assert np.abs(z).mean() < 3.0
-
-
-def test_a_prior_that_tells_is_used_and_one_that_misleads_is_dropped() -> None:
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=(40, 5))
-    y = rng.normal(size=40)
-    telling = GaussianProcess(Inputs(x, (y - y.mean()) / y.std()), y)
-    assert telling.hyper.prior > 0.0
-    smooth = x @ np.array([1.0, -0.5, 0.2, 0.0, 0.3])
-    misleading = GaussianProcess(Inputs(x, rng.normal(size=40)), smooth)
-    assert misleading.hyper.prior == 0.0
 
 
 def test_constant_targets_are_no_trouble() -> None:

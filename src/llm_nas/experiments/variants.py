@@ -91,7 +91,7 @@ def unchanged(context: SearchContext) -> SearchContext:
 def without_knowledge(context: SearchContext) -> SearchContext:
     """Neither learns nor recalls, within the run or from before."""
     silent = without_learning(context)
-    return replace(silent, inherited=(), priors={})
+    return replace(silent, inherited=(), sources={})
 
 
 def without_learning(context: SearchContext) -> SearchContext:
