@@ -25,6 +25,8 @@ from llm_nas.tools.gaussian_process import (
 )
 
 RELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
+DOUBT = 2.0
+"""Log odds against any relation before a cell is seen: few cells can agree by chance."""
 LEVEL = 1.0
 """Variance of the other place's level over the signal variance."""
 _JITTER = 1e-9
@@ -34,7 +36,7 @@ class _Fit(NamedTuple):
     """One choice of everything, and the joint covariance's factor by blocks, other place first."""
 
     likelihood: float
-    """Log likelihood of this place's targets given the other's, up to a constant."""
+    """Log likelihood of this place's targets given the other's, less doubts, up to a constant."""
     hyper: Hyperparameters
     relation: float
     variance: float
@@ -93,7 +95,7 @@ class RelatedProcess(Process):
             variance = (square + float(there @ there)) / (len(own) + len(other))
             variance = max(variance, FLOOR)
             fitness = -0.5 * (len(own) * np.log(variance) + square / variance)
-            fitness -= np.log(np.diag(here)).sum()
+            fitness -= np.log(np.diag(here)).sum() + (DOUBT if relation else 0.0)
             whole = np.concatenate([there, whitened])
             return _Fit(
                 float(fitness), hyper, relation, variance, factor, relation * full, here, whole
