@@ -224,6 +224,7 @@ function showCoverage() {
     run.cells.filter((c) => c.niche === n.id).length, final.filter((c) => c.niche === n.id).length]), [2, 3, 4]);
 }
 
+const nameOf = (r) => `${r.dataset} on ${r.device}, ${r.model}, seed ${r.seed}`;
 function showConvergence() {
   const svg = $("convergence"), box = { left: 52, right: 628, top: 22, bottom: 250 };
   svg.replaceChildren();
@@ -236,6 +237,12 @@ function showConvergence() {
     draw(svg, "path", { fill: "none", stroke: COLOURS[i % COLOURS.length], "stroke-width": runs[i] === run ? 3 : 1.4,
       d: line.map((v, g) => `${g ? "L" : "M"}${x(g)} ${y(v)}`).join("") });
   });
+  $("lines").replaceChildren(...(runs.length < 2 ? [] : runs.map((r, i) => {
+    const item = make("li", nameOf(r));
+    item.style.setProperty("--colour", COLOURS[i % COLOURS.length]);
+    item.classList.toggle("chosen", r === run);
+    return item;
+  })));
 }
 
 const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(0)} %` : "–");
@@ -305,7 +312,7 @@ $("play").addEventListener("click", () => {
     showFront();
   }, 600);
 });
-runs.forEach((r, i) => { const option = make("option", `${r.dataset} on ${r.device}, ${r.model}, seed ${r.seed}`); option.value = i; $("run").append(option); });
+runs.forEach((r, i) => { const option = make("option", nameOf(r)); option.value = i; $("run").append(option); });
 $("run").parentElement.hidden = runs.length < 2;
 $("run").addEventListener("change", () => { stop(); run = runs[Number($("run").value)]; showRun(); });
 showRun();
