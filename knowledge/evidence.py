@@ -156,7 +156,7 @@ class RunEvidence:
         inverse, weights, variance = self._fit
         cross = np.stack([q.spread[self._cells] for q in questions]).astype(np.float64)
         means = cross @ weights
-        known = np.einsum("ij,jk,ik->i", cross, inverse, cross, optimize=True)
+        known = ((cross @ inverse) * cross).sum(axis=1)
         prior = np.array([q.prior for q in questions])
         error = np.sqrt(variance * np.maximum(prior - known, 1e-12)) * ALLOWANCE[self._objective]
         votes = self._votes(claims, questions)
