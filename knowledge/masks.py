@@ -161,7 +161,8 @@ class SpaceTable:
                 held = self._op_counts[self._code(op)] * self._knows(op)
                 return _compare(held, relation, count)
             case OpOnPath(op=op):
-                return self._ops_on_paths[self._code(op)] & self._knows(op)
+                on_path = self._ops_on_paths[self._code(op)]
+                return np.asarray(on_path & self._knows(op), dtype=np.bool_)
             case DeadEdges(relation=relation, count=count):
                 return _compare(self._dead_edges, relation, count)
             case AllOf(parts=parts):
