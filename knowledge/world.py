@@ -30,6 +30,7 @@ class World:
         """Start with no question worked out."""
         self._names: dict[int, str] = {}
         self._questions: dict[tuple[bool, str, tuple[str, ...]], Question | None] = {}
+        self._within: dict[tuple[str, ...], BoolArray | None] = {}
 
     @cached_property
     def table(self) -> SpaceTable:
@@ -55,7 +56,7 @@ class World:
         if name not in self._questions:
             if len(self._questions) >= _QUESTIONS:
                 self._questions.clear()
-            inside = self._inside(claim.scope.niches)
+            inside = self._inside(tuple(claim.scope.niches))
             self._questions[name] = (
                 None
                 if inside is None
@@ -63,8 +64,15 @@ class World:
             )
         return self._questions[name]
 
-    def _inside(self, niches: Sequence[str]) -> BoolArray | None:
+    def _inside(self, niches: tuple[str, ...]) -> BoolArray | None:
         """`(size,)`: cells of these niches; None when one is not of this partition."""
+        if niches not in self._within:
+            if len(self._within) >= _QUESTIONS:
+                self._within.clear()
+            self._within[niches] = self._members(niches)
+        return self._within[niches]
+
+    def _members(self, niches: Sequence[str]) -> BoolArray | None:
         known = [niche.id for niche in self.partition.niches]
         if not set(niches) <= set(known):
             return None
