@@ -5,7 +5,8 @@ the labelled cells are predicted by models that did not see them, their residual
 difficulty, and the quantile of the scaled residuals is the half-width in units of difficulty.
 Quantiles are taken per niche (Mondrian), because niches differ in how well they are predicted.
 A niche has some 60 labels, whose own quantile would be off by chance more than niches differ, so
-the labels of all other niches count too, with a small weight (Tibshirani et al., NeurIPS 2019).
+the labels of other niches count too (weights: Tibshirani et al., NeurIPS 2019), those of the
+next in complexity most (localised: Guan, Biometrika 2023).
 Only labels that were drawn at random count: those chosen for their promise are unlike other cells.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_nas.domain import BoolArray, FloatArray, IntArray
+from llm_nas.domain import FloatArray, IntArray
 from llm_nas.errors import RequestError
 from llm_nas.ports import Benchmark, Partition
 from llm_nas.tools.partition import make_partition
@@ -25,6 +26,8 @@ FOLDS = 5
 NOMINAL = 0.9
 _BORROWED = 50.0
 """How many labels of its own all other niches' labels together count as, at most."""
+_FALL = 2.0
+"""A label weighs e^-2 of one from a niche nearer by one; both chosen on tuning seeds."""
 _FLOOR = 0.15
 """Smallest difficulty relative to the median one, so that no interval has zero width."""
 
@@ -67,7 +70,7 @@ def conformal_intervals(
     Args:
         predictor: trained on `predictor.train_indices`.
         validation_accuracy_pct: `(labels,)`, the labels in the order of `train_indices`.
-        partition: whose niches get their own quantile.
+        partition: whose niches, in order of complexity, get their own quantile.
         nominal: share of cells to cover, in (0, 1).
         folds: of the cross-validation that yields residuals.
 
@@ -86,7 +89,7 @@ def conformal_intervals(
     half = np.zeros(len(groups))
     for position, niche in enumerate(partition.niches):
         members = groups == position
-        weights = _weights(members[drawn])
+        weights = niche_weights(np.abs(groups[drawn] - position))
         factors[niche.id] = _quantile(ratios, weights, nominal)
         half[members] = factors[niche.id] * hardness[members]
     middle = predictor.predict_all()
@@ -134,10 +137,15 @@ def _difficulty(
     return np.asarray(np.maximum(smooth, floor), dtype=np.float64), of_labels
 
 
-def _weights(own: BoolArray) -> FloatArray:
-    """`(labels,)`: 1 for a niche's own labels; the others share at most `_BORROWED`."""
-    others = int((~own).sum())
-    return np.where(own, 1.0, min(1.0, _BORROWED / others) if others else 0.0)
+def niche_weights(steps: IntArray) -> FloatArray:
+    """`(labels,)`: 1 for a niche's own labels; the others share at most `_BORROWED`.
+
+    Args:
+        steps: `(labels,)`, how many niches away each label's is; 0 for the niche's own.
+    """
+    others = np.where(steps > 0, np.exp(-_FALL * (steps - 1.0)), 0.0)
+    share = _BORROWED / others.sum() if others.any() else 0.0
+    return np.where(steps > 0, np.minimum(share * others, 1.0), 1.0)
 
 
 def _quantile(ratios: FloatArray, weights: FloatArray, nominal: float) -> float:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError
@@ -11,6 +13,7 @@ from llm_nas.tools.conformal import (
     Intervals,
     conformal_intervals,
     coverage,
+    niche_weights,
 )
 from llm_nas.tools.data.pack import PackBenchmark
 from llm_nas.tools.data.tables import TableBenchmark
@@ -60,6 +63,25 @@ def test_coverage_counts() -> None:
     intervals = _intervals([0, 0, 5, 0], [1, 1, 6, 1])
     assert coverage(intervals, np.array([0.5, 2.0, 5.5, 1.0]), np.arange(4)) == 0.75
     assert np.isnan(coverage(intervals, np.zeros(4), np.array([], dtype=np.int64)))
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=300))
+def test_a_niche_borrows_labels_of_its_neighbours_first(steps: list[int]) -> None:
+    away = np.array(steps)
+    weights = niche_weights(away)
+    assert (weights[away == 0] == 1.0).all()
+    assert (weights > 0).all()
+    assert (weights <= 1.0).all()
+    assert weights[away > 0].sum() <= 50.0 + 1e-9
+    nearest_first = weights[np.argsort(away, kind="stable")]
+    assert (np.diff(nearest_first) <= 0.0).all()
+
+
+def test_a_label_one_niche_farther_weighs_e_to_the_minus_two() -> None:
+    away = np.repeat([0, 1, 2], [10, 200, 200])
+    weights = niche_weights(away)
+    assert weights[-1] / weights[10] == pytest.approx(np.exp(-2.0))
+    assert weights[10:].sum() == pytest.approx(50.0)
 
 
 def test_coverage_on_the_published_tables(tables: Path) -> None:

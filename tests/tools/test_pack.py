@@ -52,17 +52,18 @@ class TestContent:
         assert {by_name[p] for p in PROXIES if p not in ("flops", "params", "zen")} == {6180}
         assert np.isnan(models.proxies("cifar100")).all(axis=0).sum() == 10
 
-    def test_measured_proxies_stand_in_place_of_modelled_ones(self) -> None:
-        own, pack, models = own_proxies("cifar100"), PackBenchmark(), PackBenchmark(own=None)
+    @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+    def test_measured_proxies_stand_in_place_of_modelled_ones(self, dataset: str) -> None:
+        own, pack, models = own_proxies(dataset), PackBenchmark(), PackBenchmark(own=None)
         assert own is not None
-        by_name = dict(zip(PROXIES, pack.proxies("cifar100").T, strict=True))
+        by_name = dict(zip(PROXIES, pack.proxies(dataset).T, strict=True))
         np.testing.assert_array_equal(by_name["zen"], own.values[:, PROXIES.index("zen")])
-        exact = models.proxies("cifar100")[:, PROXIES.index("flops")]
+        exact = models.proxies(dataset)[:, PROXIES.index("flops")]
         np.testing.assert_array_equal(by_name["flops"], exact)
         kept = pack.proxies("ImageNet16-120")
         np.testing.assert_array_equal(kept, models.proxies("ImageNet16-120"))
         assert str(own) in pack.source
-        assert "setting fast, 16 images of cifar100_subset5k.npz, seed 0" in str(own)
+        assert f"setting fast, 16 images of {dataset}_subset5k.npz, seed 0" in str(own)
         assert "own" not in models.source
         assert pack.digest != models.digest
 
