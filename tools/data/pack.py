@@ -65,8 +65,10 @@ class PackBenchmark:
     @property
     def source(self) -> str:
         """Says that the numbers are modelled, and which are measured and how."""
-        measured = "".join(f"; {OWN_NAME}: {own}" for own in self._own.values())
-        return f"surrogate tables (embedded pack v{PACK_VERSION}){measured}"
+        models = f"surrogate tables (embedded pack v{PACK_VERSION})"
+        if not self._own:
+            return models
+        return f"{models}; {OWN_NAME}: {'; '.join(map(str, self._own.values()))}"
 
     @property
     def digest(self) -> str:

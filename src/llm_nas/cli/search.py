@@ -226,7 +226,8 @@ def _summary(report: "SearchReport") -> list[str]:
         f"agents: {agents}; {_spend(c)}, {c.seconds:.1f} s",
         *(f"  {name}, {role.model}: {_spend(role)}{_faults(role)}" for name, role in asked),
         *_sources(report),
-        f"data: {report.data_source}; true front: {report.reference}",
+        f"data: {report.data_source}; true front: "
+        f"{report.reference.replace(report.data_source, 'these')}",
         f"predictor: {report.predictor}",
         *_drift(report),
         f"{report.latency_missing} cells without a latency on this device are skipped",
