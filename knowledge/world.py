@@ -56,7 +56,7 @@ class World:
         if name not in self._questions:
             if len(self._questions) >= _QUESTIONS:
                 self._questions.clear()
-            inside = self._inside(tuple(claim.scope.niches))
+            inside = self._inside(claim.scope.niches)
             self._questions[name] = (
                 None
                 if inside is None

@@ -129,3 +129,13 @@ def test_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
     line = "failed (401: Bearer [key]) in [bold]runs[/bold]/" + "x" * 200
     say(line)
     assert capsys.readouterr().out == line + "\n"
+
+
+def test_a_refused_comparison_draws_no_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", "--methods", "guess", "--out", str(tmp_path / "cmp")]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("llm-nas: --methods: unknown 'guess'")
+    assert not (tmp_path / "cmp").exists()

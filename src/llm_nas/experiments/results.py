@@ -20,7 +20,7 @@ ATTAINMENT_FILE = "attainment.png"
 
 
 def run_with_progress(plan: Plan, out: Path, jobs: int, engine: str) -> list[Record]:
-    """`compare` with a progress bar on stderr.
+    """`compare` with a progress bar on stderr, once the plan has been accepted.
 
     Raises:
         RequestError: For an unknown engine, and whatever `compare` raises.
@@ -28,15 +28,18 @@ def run_with_progress(plan: Plan, out: Path, jobs: int, engine: str) -> list[Rec
     if engine not in ("processes", "ray"):
         raise RequestError(f"--engine {engine!r}: expected processes or ray")
     columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("runs", total=None)
-        return compare(
-            plan,
-            out,
-            jobs,
-            "ray" if engine == "ray" else "processes",
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task("runs", total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        return compare(plan, out, jobs, "ray" if engine == "ray" else "processes", show)
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def finish(plan: Plan, records: Sequence[Record], out: Path) -> list[MethodSummary]:
