@@ -1,10 +1,14 @@
 """The shell as users and scripts see it: exit codes, one-line errors, JSON alone on stdout."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from llm_nas.__main__ import main
 from llm_nas.cli import run
 from llm_nas.cli.output import say
 
@@ -139,3 +143,29 @@ def test_a_refused_comparison_draws_no_bar(
     assert len(said) == 1
     assert said[0].startswith("llm-nas: --methods: unknown 'guess'")
     assert not (tmp_path / "cmp").exists()
+
+
+def test_ctrl_c_while_the_shell_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Importing(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "llm_nas.cli", Importing("llm_nas.cli"))
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "llm-nas: interrupted\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llm_nas", "search", "--device", "abacus"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("llm-nas: ")
+    assert done.stderr.count("\n") == 1

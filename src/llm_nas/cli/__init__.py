@@ -3,7 +3,6 @@
 Commands import what they need when they run, so that `--help` stays quick.
 """
 
-import sys
 from itertools import pairwise
 
 import typer
@@ -52,11 +51,6 @@ def _app() -> typer.Typer:
     app.add_typer(proxies.app, name="proxies")
     app.add_typer(data.app, name="data")
     return app
-
-
-def main() -> None:
-    """Run the shell; exit code 2 for a bad request, 3 for a stopped run that can be resumed."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
