@@ -20,7 +20,7 @@ INSIDE = 0.95
 """Share of the labels that are inside by definition."""
 USUAL = 0.2
 """Share outside up to which 90 % intervals hold at least 87 % of a search's cells: they cover some
-91 % inside and 74 % outside (docs/predictor.md)."""
+90 % inside and 74 % outside (docs/predictor.md)."""
 CHANCE = 0.01
 """An alarm needs a share that would come up this rarely if `USUAL` of all cells were outside."""
 
