@@ -1,166 +1,266 @@
 """The nouns: frozen values that cross folders.
 
-Objectives are minimised everywhere; accuracies are kept in % and turned into
-`error_pct = 100 - accuracy_pct` in one place (`llm_nas.evaluation.indicators`).
+An architecture is its canonical text and nothing else. A task's metric is turned into an error,
+which is minimised like a latency, by `Metric.error` and nowhere else.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
-PROTOCOL_VERSION = 1
-"""Version of the evaluation protocol every result file carries."""
+from llm_nas.conditions import Condition
+from llm_nas.frozen import Frozen
 
-DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
-DEVICES = ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
-PROXIES = (
-    "epe_nas",
-    "fisher",
-    "flops",
-    "grad_norm",
-    "grasp",
-    "jacov",
-    "l2_norm",
-    "nwot",
-    "params",
-    "plain",
-    "snip",
-    "synflow",
-    "zen",
-)
-"""The 13 zero-cost proxies, in the column order of every proxy matrix."""
+PROTOCOL_VERSION = 2
+"""Version of the evaluation protocol: the budget counts trainings."""
+PREDICTED_PROTOCOL = 1
+"""The protocol of `--accuracy predicted`: labels are given, the budget counts predictions."""
 
-Cell: TypeAlias = tuple[int, ...]
-"""One operation code per edge, in the space's edge order."""
+Arch: TypeAlias = str
+"""Canonical text of an architecture, the only identity it has."""
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
-class Frozen(BaseModel):
-    """Base of every value that crosses a folder: immutable, no unknown fields."""
+class Metric(Frozen):
+    """What a task measures, and how it becomes an error that is minimised."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    name: str
+    """Field name in results: `accuracy_pct`, `perplexity`."""
+    unit: str
+    higher_is_better: bool
+    best: float = 100.0
+    """The value without any error, where higher is better."""
+    logarithmic: bool = False
+    """Whether errors are natural logarithms of the value (where lower is better)."""
+
+    def error(self, value: float) -> float:
+        """The error of one value: `best - value`, the value, or its logarithm."""
+        if self.higher_is_better:
+            return self.best - value
+        return math.log(value) if self.logarithmic else value
+
+    def value(self, error: float) -> float:
+        """The value of one error: the inverse of `error`."""
+        if self.higher_is_better:
+            return self.best - error
+        return math.exp(error) if self.logarithmic else error
+
+    def errors(self, values: FloatArray) -> FloatArray:
+        """`error` of every value, `(n,)`."""
+        if self.higher_is_better:
+            return np.asarray(self.best - values, dtype=np.float64)
+        return np.log(values) if self.logarithmic else np.asarray(values, dtype=np.float64)
+
+
+ACCURACY = Metric(name="accuracy_pct", unit="%", higher_is_better=True)
+PERPLEXITY = Metric(name="perplexity", unit="", higher_is_better=False, logarithmic=True)
+
+
+class ContextName(Frozen):
+    """Where a search takes place; written `SPACE/TASK/DEVICE`."""
+
+    space: str
+    task: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.space}/{self.task}/{self.device}"
+
+
+class TaskShape(Frozen):
+    """What a built network takes and gives: one image of `channels` x `height` x `width`."""
+
+    channels: Annotated[int, Field(ge=1)] = 3
+    height: Annotated[int, Field(ge=1)] = 32
+    width: Annotated[int, Field(ge=1)] = 32
+    classes: Annotated[int, Field(ge=1)] = 10
+
+
+class Limits(Frozen):
+    """Hard limits; None: no limit."""
+
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_params_m: Annotated[float, Field(gt=0)] | None = None
+    max_macs_m: Annotated[float, Field(gt=0)] | None = None
+    max_file_mb: Annotated[float, Field(gt=0)] | None = None
 
 
 class SearchRequest(Frozen):
-    """What a person asks for.
+    """What a person asks for; `None` for space, task or device means the default of the others.
 
-    `device` is one of `DEVICES` or `name=path.csv` (columns `arch,latency_ms`).
-    `budget` counts unique cells whose predicted accuracy is asked for.
-    `store` names a heuristic store to learn from and add to; without it the run
-    starts cold and adds to the default store, so that equal seeds give equal fronts.
+    `space` is a name, `FILE.py[:NAME]`, `FILE.toml` or `around:...`; `task` a name, a folder,
+    `FILE.npz` or `FILE.csv`; `device` a name, `host` or `NAME=FILE.csv|cmd:...|ssh://...`.
     """
 
-    dataset: str
-    device: str
-    budget: Annotated[int, Field(ge=1, le=15_625)] = 120
-    generations: Annotated[int, Field(ge=1, le=1_000)] = 10
+    space: str | None = Field(None, description="A family of networks, by name or file.")
+    task: str | None = Field(None, description="What the networks are trained for.")
+    device: str | None = Field(None, description="What latency is measured on.")
+    trainings: Annotated[int, Field(ge=1, le=100_000)] = 60
+    hours: Annotated[float, Field(gt=0)] | None = None
+    opening: Annotated[int, Field(ge=1, le=10_000)] = 12
+    batch: Annotated[int, Field(ge=1, le=1_000)] = 6
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     model: str = "offline"
     base_url: str | None = None
+    open: Literal["model", "zero-cost", "random"] | None = Field(
+        None, description="Who opens; None: the model where there is one, else zero-cost scores."
+    )
+    model_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    blind: bool = False
+    accuracy: Literal["trained", "predicted"] = "trained"
     labels: Annotated[int, Field(ge=20, le=15_000)] = 1000
-    partition: str = "conv3x3"
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_params_m: Annotated[float, Field(gt=0)] | None = None
+    max_macs_m: Annotated[float, Field(gt=0)] | None = None
+    max_file_mb: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    precision: Literal["fp32", "int8"] = "fp32"
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
+    engine: Literal["local", "ray"] = "local"
+    baselines: Annotated[int, Field(ge=0, le=100)] | None = None
+    partition: str | None = Field(None, description="How niches are cut; None: the space's own.")
     store: Path | None = None
     out: Path | None = None
     data_dir: Path | None = None
 
+    @property
+    def protocol(self) -> int:
+        """Which evaluation protocol the run's figures belong to."""
+        return PREDICTED_PROTOCOL if self.accuracy == "predicted" else PROTOCOL_VERSION
+
+    @property
+    def limits(self) -> Limits:
+        """The hard limits among the fields."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
 
 class Niche(Frozen):
-    """One part of the space that is searched on its own; `rule` is for people and prompts."""
+    """One part of a space that is searched on its own.
+
+    `condition` is the constraint that sampling, response schemas, prompts and the Validator all
+    use; `rule` says it in words.
+    """
 
     id: str
     rule: str
+    condition: Condition
 
 
-class Measurement(Frozen):
-    """One evaluated cell: what the tools said, and when it was asked for."""
+class Candidate(Frozen):
+    """An architecture somebody would train, and why.
 
-    arch: str
-    niche: str
-    generation: int
-    predicted_accuracy_pct: float
-    latency_ms: float
-
-
-class Proposal(Frozen):
-    """A cell somebody proposes, with its lineage.
-
-    `operator` is how it was made (`sample`, `mutation`, `crossover`, `model`, ...),
-    `source` who made it (`offline`, a model's name), `heuristics` the ids that were shown.
+    `origin` is who proposed it (`advisor`, `zero-cost`, `offline`, a model's name), `operator`
+    how it was made (`sample`, `mutation`, `crossover`, `front`, `model`, ...).
     """
 
-    arch: str
-    operator: str
-    source: str
-    parents: tuple[str, ...] = ()
-    heuristics: tuple[str, ...] = ()
-    rationale: str = ""
+    arch: Arch
+    niche: str
+    origin: str
+    operator: str = ""
+    reason: str = ""
+    gain: float | None = None
+    """Expected gain in hypervolume, in the units of error x latency; None when nobody knows."""
+    parents: tuple[Arch, ...] = ()
+    claims: tuple[str, ...] = ()
+    """Ids of the claims its proposer was shown."""
 
 
 class Verdict(Frozen):
-    """What the Validator decided: `arch` is the legal string when accepted or repaired."""
+    """What the Validator decided: `arch` is the legal text when accepted or repaired."""
 
-    proposal: Proposal
+    candidate: Candidate
     decision: Literal["accepted", "repaired", "rejected"]
     kind: Literal[
-        "ok", "repaired", "illegal", "out_of_niche", "duplicate", "evaluated", "no_latency"
+        "ok",
+        "repaired",
+        "illegal",
+        "out_of_niche",
+        "duplicate",
+        "measured",
+        "failed_before",
+        "unsupported",
+        "over_limit",
+        "too_slow",
     ]
     reason: str
-    arch: str | None = None
+    arch: Arch | None = None
+
+
+class Timing(Frozen):
+    """One architecture's latency on a device."""
+
+    arch: Arch
+    median_ms: Annotated[float, Field(gt=0)]
+    low_ms: float
+    high_ms: float
+    """Least and greatest median of the sessions; all equal `median_ms` where latency is exact."""
+    n: int = 1
+    """Sessions (devices that measure) or 1 (tables)."""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+class Label(Frozen):
+    """What one training gave: the task's metric on validation data."""
+
+    arch: Arch
+    value: float
+    trainings: Annotated[float, Field(gt=0)] = 1.0
+    """What it counts: 1 at the run's full fidelity, a share of it below, 0 never."""
+    seconds: float = 0.0
+    epochs: int | None = None
+
+
+class Failure(Frozen):
+    """Something that did not work: recorded, charged for its seconds, never tried again."""
+
+    arch: Arch
+    stage: Literal["build", "time", "train", "export"]
+    reason: str
+    trainings: Annotated[float, Field(ge=0)] = 0.0
+    seconds: float = 0.0
+
+
+class Measurement(Frozen):
+    """One trained and timed architecture: a row of the run's ledger."""
+
+    arch: Arch
+    niche: str
+    generation: int
+    value: float
+    """The task's metric on validation data."""
+    latency_ms: float
+    latency_low_ms: float
+    latency_high_ms: float
+    trainings: float = 1.0
+    seconds: float = 0.0
+    origin: str = ""
 
 
 class ProposalCounts(Frozen):
-    """How proposals fared: raw = repaired-or-fine + rejected; novel ones were measured."""
+    """How proposals fared: raw = novel + spare + duplicate + rejected; novel ones were trained."""
 
     raw: int = 0
+    valid: int = 0
+    """Legal and in their niche as they were written, new or not."""
     repaired: int = 0
     duplicate: int = 0
     novel: int = 0
-    rejected: int = 0
-
-
-class SourceCounts(ProposalCounts):
-    """How the proposals of one source fared: raw = novel + spare + rejected."""
-
-    valid: int = 0
-    """Legal and in their niche as they were written, new or not."""
     spare: int = 0
     """Legal and new, but no slot was left for them."""
+    rejected: int = 0
 
-    def plus(self, other: "SourceCounts") -> "SourceCounts":
+    def plus(self, other: "ProposalCounts") -> "ProposalCounts":
         """The sum of both."""
         mine, theirs = self.model_dump(), other.model_dump()
-        return SourceCounts.model_validate({name: mine[name] + theirs[name] for name in mine})
-
-    def rates(self) -> "SourceRates":
-        """Shares of what was proposed."""
-        raw = max(self.raw, 1)
-        return SourceRates(
-            raw_valid=self.valid / raw,
-            repaired=self.repaired / raw,
-            duplicate=self.duplicate / raw,
-            novel=(self.novel + self.spare) / raw,
-            rejected=self.rejected / raw,
-        )
-
-
-class SourceRates(Frozen):
-    """Shares in [0, 1] of what one source proposed; `novel` ones are legal and new."""
-
-    raw_valid: float
-    repaired: float
-    duplicate: float
-    novel: float
-    rejected: float
-
-
-CountsBy: TypeAlias = dict[str, dict[str, SourceCounts]]
-"""Counts by grouping (`source`, `operator`, `heuristics`), then by its values."""
+        return ProposalCounts.model_validate({name: mine[name] + theirs[name] for name in mine})
 
 
 class RoleUsage(Frozen):
@@ -179,7 +279,7 @@ class RoleUsage(Frozen):
 
 
 class Cost(Frozen):
-    """What a run cost beside evaluations; `usd` is None when a model's price is unknown."""
+    """What models cost; `usd` is None when a model's price is unknown."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -190,82 +290,138 @@ class Cost(Frozen):
     """The share of every role that asked a model."""
 
 
-class FrontPoint(Frozen):
-    """One cell of the claimed front; `test_accuracy_pct` was looked up after the search."""
+class Seconds(Frozen):
+    """Where a run's time went."""
 
-    arch: str
+    training: float = 0.0
+    timing: float = 0.0
+    advisor: float = 0.0
+    agents: float = 0.0
+    total: float = 0.0
+
+
+class FrontPoint(BaseModel):
+    """One member of the claimed front.
+
+    In JSON the metric's own name stands for `value` and `test_value` (`accuracy_pct` and
+    `test_accuracy_pct`); what does not apply is null. The test value is looked up or measured
+    after the search.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    arch: Arch
     niche: str
-    predicted_accuracy_pct: float
-    test_accuracy_pct: float
+    value: float
+    test_value: float | None = None
     latency_ms: float
-    interval_pct: tuple[float, float] | None = None
-    """Holds the validation accuracy with a probability of 90 %; None for given predictions."""
+    latency_low_ms: float | None = None
+    latency_high_ms: float | None = None
+    params_m: float | None = None
+    macs_m: float | None = None
+    onnx: str | None = None
+    """Path of the exported file, relative to the run's folder."""
 
+    @property
+    def accuracy_pct(self) -> float:
+        """Validation accuracy in %; `AttributeError` for a task that measures something else."""
+        if self.metric != ACCURACY.name:
+            raise AttributeError(f"this task measures {self.metric}, read `value`")
+        return self.value
 
-class Coverage(Frozen):
-    """Shares in [0, 1]: niches with a measured cell; latency deciles of the true front reached."""
+    @property
+    def test_accuracy_pct(self) -> float | None:
+        """Test accuracy in %; `AttributeError` for a task that measures something else."""
+        if self.metric != ACCURACY.name:
+            raise AttributeError(f"this task measures {self.metric}, read `test_value`")
+        return self.test_value
 
-    niches: float
-    latency_deciles: float
+    @model_serializer
+    def _named(self) -> dict[str, Any]:
+        return {
+            "arch": self.arch,
+            "niche": self.niche,
+            self.metric: self.value,
+            f"test_{self.metric}": self.test_value,
+            "latency_ms": self.latency_ms,
+            "latency_low_ms": self.latency_low_ms,
+            "latency_high_ms": self.latency_high_ms,
+            "params_m": self.params_m,
+            "macs_m": self.macs_m,
+            "onnx": self.onnx,
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unnamed(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "metric" in data:
+            return data
+        fields: dict[str, Any] = dict(data)
+        (tested,) = [name for name in fields if name.startswith("test_")]
+        metric = tested.removeprefix("test_")
+        return fields | {
+            "metric": metric,
+            "value": fields.pop(metric),
+            "test_value": fields.pop(tested),
+        }
 
 
 class SourceVerdict(Frozen):
-    """Whether a search believes a place its store was filled in, and on what evidence."""
+    """Whether a search believes what another place taught, and on what evidence."""
 
     source: str
-    """`dataset/device` of the searches that measured its cells."""
+    """`SPACE/TASK/DEVICE`, or the name of a zero-cost score."""
     kept: bool
     cells: int
-    """Measured cells of this run it was checked on."""
+    """Measured architectures of this run it was checked on."""
     rank_correlation: float | None = None
-    """Spearman's, of its scores and the accuracy of those cells; None when they decide nothing."""
+    """Spearman's, of its scores and the errors of those; None when they decide nothing."""
     reason: str
 
 
-class Drift(Frozen):
-    """How many measured cells lie outside the range the accuracy predictor was trained on."""
-
-    alarm: bool
-    """More than usual: predicted accuracies, and intervals around them, are not to be trusted."""
-    cells: int
-    outside: int
-
-
 class SearchReport(Frozen):
-    """The answer to a request, with everything needed to doubt it."""
+    """The answer to a request, with everything needed to doubt it: `result.json`."""
 
     protocol: int
     run: str
     request: SearchRequest
+    space: str
+    task: str
+    device: str
+    metric: str
     data_source: str
-    reference: str
-    """Where the true front comes from: the frozen reference, or computed on the fly and why."""
-    predictor: str
-    """Features, model and label scheme of the accuracy predictor."""
-    model: str
     seed: int
-    evaluations: int
-    proposals: ProposalCounts
-    proposals_by: CountsBy = Field(default_factory=dict)
-    """The same by source (a model's name, `offline`), operator, and heuristics shown or none."""
+    model: str
+    trainings: float
+    """Trainings this run paid for; what was reused is not among them."""
+    reused_trainings: float = 0.0
     front: tuple[FrontPoint, ...]
-    finalists: tuple[str, ...] = ()
-    """Cells most worth a real training, best first: those `hv_at_k` looks up."""
-    hv: float
-    hv_at_k: float
-    hv_ceiling: float
-    igd_plus: float
-    igd: float
-    unit_hv: float
-    optimism: float
-    coverage: Coverage
-    cost: Cost
+    hv: float | None
+    """Hypervolume over that of the reference front; None where no truth is known."""
+    hv_at: dict[str, float] = Field(default_factory=dict[str, float])
+    igd_plus: float | None = None
+    optimism: float | None = None
+    """Mean test error less validation error of the front, in the metric's unit."""
+    reference: str = ""
+    """What `hv` is a share of, and the digest of the frozen front."""
+    failures: tuple[Failure, ...] = ()
+    seconds: Seconds = Seconds()
+    cost: Cost = Cost()
+    proposals: ProposalCounts = ProposalCounts()
+    proposals_by: dict[str, ProposalCounts] = Field(default_factory=dict[str, ProposalCounts])
+    """The same by origin."""
     sources: tuple[SourceVerdict, ...] = ()
-    """The last verdict on every source of `request.store`; the trace tells when it changed."""
-    drift: Drift | None = None
-    """None when predictions were given from outside, with no labels to compare with."""
-    latency_missing: int
-    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+    """What people should know: a small pool, noise, a score that misled."""
+    baselines: tuple[dict[str, Any], ...] = ()
+    hv_baselines: float | None = None
+    baseline_trainings: float = 0.0
+    speedup_at_equal_accuracy: float | None = None
+    gain_at_equal_latency_pct: float | None = None
+    predictor: dict[str, Any] | None = None
+    """`--accuracy predicted` only: features, labels, interval method, drift."""
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
     out: Path
 
 

@@ -1,56 +1,132 @@
 """The verbs others supply: protocols between the folders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from llm_nas.claims import CellFacts, Claim, Heuristic
+from llm_nas.choices import Choice
+from llm_nas.claims import Claim, Heuristic
+from llm_nas.conditions import Condition, Facts, Value
 from llm_nas.domain import (
-    Cell,
+    Arch,
+    Candidate,
+    ContextName,
+    Failure,
     FloatArray,
-    IntArray,
+    Label,
+    Limits,
     Measurement,
+    Metric,
     Niche,
-    Proposal,
+    TaskShape,
+    Timing,
     Verdict,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityInfo:
+    """A number a space computes for every architecture: `macs_m`, a share, a depth."""
+
+    name: str
+    unit: str
+    words: str
+    """What it is, in the words of the field."""
+    whole: bool = False
+    """Whether it counts something."""
+
 
 class SearchSpace(Protocol):
-    """A finite space of cells: `edges` slots, each holding one of `operations`.
+    """A family of architectures, each named by its canonical text.
 
-    Cells are numbered 0..size-1; numeric code works on those indices, people and models
-    on strings. `parse` raises `RequestError` for anything that is not a legal string.
+    Nothing here lists the family: it may have 1e40 members. All methods are deterministic;
+    `sample` and `cross` draw from `rng` alone.
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def edges(self) -> tuple[str, ...]: ...
+    def choices(self) -> tuple[Choice, ...]: ...
     @property
-    def operations(self) -> tuple[str, ...]: ...
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Choices that mean the same in different places, by group name (`kernels`: k1 k2 ...)."""
+        ...
+
     @property
-    def size(self) -> int: ...
-    def parse(self, arch: str) -> Cell: ...
-    def format(self, cell: Cell) -> str: ...
-    def index(self, cell: Cell) -> int: ...
-    def cell(self, index: int) -> Cell: ...
-    def codes(self) -> IntArray:
-        """All cells, `(size, len(edges))`, read-only; row i is `cell(i)`."""
+    def quantities_info(self) -> tuple[QuantityInfo, ...]: ...
+    @property
+    def log10_size(self) -> float:
+        """Decimal logarithm of the number of members (an upper bound where choices depend)."""
         ...
 
-    def canonical_index(self) -> IntArray:
-        """`(size,)`: the index of each cell's canonical twin (dead edges set to none)."""
+    def parse(self, text: str) -> Arch:
+        """The canonical text of what a person or model wrote.
+
+        Raises `RequestError` that says what is wrong and what is allowed.
+        """
         ...
 
-    def canonical(self, cell: Cell) -> Cell: ...
-    def neighbours(self, cell: Cell) -> list[Cell]:
-        """All cells that differ on exactly one edge, in a fixed order."""
+    def arch(self, values: Mapping[str, Value]) -> Arch:
+        """The text of an architecture given by the values of its active choices.
+
+        Values of inactive choices are ignored; `RequestError` for a missing or illegal one.
+        """
         ...
 
-    def facts(self, cell: Cell) -> CellFacts: ...
+    def values(self, arch: Arch) -> Mapping[str, Value]:
+        """Value of every active choice, in the order of `choices`."""
+        ...
+
+    def twin(self, arch: Arch) -> Arch:
+        """One name for all texts that spell the same network; most spaces: the text itself."""
+        ...
+
+    def facts(self, arch: Arch) -> Facts: ...
+    def quantities(self, archs: Sequence[Arch]) -> Mapping[str, FloatArray]:
+        """Every quantity of `quantities_info` for these architectures, `(n,)` each."""
+        ...
+
+    def sample(self, rng: np.random.Generator, within: Condition | None = None) -> Arch:
+        """A random member that meets `within`; `RequestError` where none is found."""
+        ...
+
+    def neighbours(self, arch: Arch) -> Iterator[Arch]:
+        """All members with one choice changed, in a fixed order."""
+        ...
+
+    def cross(self, first: Arch, second: Arch, rng: np.random.Generator) -> Arch:
+        """A member that takes every choice from one of two parents."""
+        ...
+
+    def features(self, archs: Sequence[Arch]) -> FloatArray:
+        """`(n, d)` numbers on comparable scales, from each architecture alone."""
+        ...
+
+    def describe(self) -> str:
+        """The space in the words of the field, for people and prompts."""
+        ...
+
+
+@runtime_checkable
+class Enumerable(Protocol):
+    """What a space that can be listed has beside the methods of `SearchSpace`."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Arch]: ...
+
+
+@runtime_checkable
+class Buildable(Protocol):
+    """What a space whose members can be trained has beside the methods of `SearchSpace`."""
+
+    def build(self, arch: Arch, shape: TaskShape) -> "nn.Module":
+        """The network, untrained, from `(n, channels, height, width)` to `(n, classes)`."""
+        ...
 
 
 class Partition(Protocol):
@@ -60,129 +136,150 @@ class Partition(Protocol):
     def name(self) -> str: ...
     @property
     def niches(self) -> tuple[Niche, ...]: ...
-    def niche_of(self, cell: Cell) -> str: ...
-    def labels(self) -> IntArray:
-        """`(size,)`: position in `niches` of every cell's niche."""
+    def niche_of(self, arch: Arch) -> str:
+        """Id of the niche that holds an architecture."""
         ...
 
-    def members(self, niche: str) -> IntArray:
-        """Sorted indices of a niche's cells; `RequestError` for an unknown niche."""
-        ...
-
-
-class Truth(Protocol):
-    """Test accuracies of one dataset. Only `llm_nas.evaluation` may open one."""
-
-    def test_accuracy_pct(self) -> FloatArray:
-        """`(size,)`, mean over training seeds, in %."""
+    def constraint(self, niche: str) -> Condition:
+        """The niche's condition; `RequestError` for an unknown niche."""
         ...
 
 
-class Benchmark(Protocol):
-    """Everything tabulated about a space; `(size, ...)` arrays, NaN where a value is missing."""
+class Task(Protocol):
+    """What networks are trained for. Truth (test data) cannot be reached through it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metric(self) -> Metric: ...
+    @property
+    def chance(self) -> float | None:
+        """The metric of a network that has learned nothing; None when unknown."""
+        ...
 
     @property
     def source(self) -> str:
-        """Where the numbers come from; contains 'surrogate tables' when they are modelled."""
+        """Where labels come from; contains 'truth model' or 'surrogate' when they are modelled."""
+        ...
+
+    def train(self, arch: Arch, fidelity: float, seed: int) -> Label | Failure:
+        """Train once, `fidelity` in (0, 1] of the full schedule; equal arguments, equal answer."""
+        ...
+
+
+class Device(Protocol):
+    """What latency is measured on."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def exact(self) -> bool:
+        """Whether timings are free and without noise (tables, sums)."""
         ...
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the tables or pack in use."""
+    def source(self) -> str: ...
+    def supports(self, arch: Arch) -> str | None:
+        """Why an architecture cannot run there; None when it can."""
         ...
 
-    def devices(self) -> tuple[str, ...]: ...
-    def latency_ms(self, dataset: str, device: str) -> FloatArray: ...
-    def energy_mj(self, dataset: str, device: str) -> FloatArray: ...
-    def proxies(self, dataset: str) -> FloatArray:
-        """`(size, 13)` in the order of `llm_nas.domain.PROXIES`."""
+    def measure(self, archs: Sequence[Arch]) -> list[Timing | Failure]:
+        """One answer per architecture, in order."""
         ...
 
-    def validation_accuracy_pct(self, dataset: str) -> FloatArray:
-        """`(size,)`: what a predictor may be trained on."""
+
+class LatencyModel(Protocol):
+    """Beliefs about latencies that were not measured."""
+
+    def add(self, timings: Sequence[Timing]) -> None: ...
+    def predict(self, archs: Sequence[Arch]) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation in ms, `(n,)` each; NaN where the device has no value."""
         ...
 
-    def params_m(self, dataset: str) -> FloatArray: ...
-    def flops_m(self, dataset: str) -> FloatArray: ...
-    def truth(self, dataset: str) -> Truth: ...
 
-
-class Evaluator(Protocol):
-    """The one door to predicted accuracy, with the budget counter no method can bypass."""
+class ZeroCost(Protocol):
+    """Scores of untrained networks: assumptions, told apart from labels."""
 
     @property
-    def space(self) -> SearchSpace: ...
-    @property
-    def budget(self) -> int: ...
-    @property
-    def evaluations(self) -> int:
-        """Unique cells whose accuracy was asked for so far."""
+    def names(self) -> tuple[str, ...]:
+        """Scores in the order in which they are believed; empty where there are none."""
         ...
 
-    def latency_ms(self) -> FloatArray:
-        """`(size,)`, free to read, NaN where the device has no value."""
-        ...
-
-    def accuracy_pct(self, indices: Sequence[int] | IntArray) -> FloatArray:
-        """Predicted accuracy of these cells; unseen ones are charged.
-
-        Raises `BudgetError`, charging nothing, when the budget does not allow all of them.
-        """
+    def scores(self, archs: Sequence[Arch]) -> Mapping[str, FloatArray]:
+        """`(n,)` of every score, believed to rise with accuracy; NaN where it has no value."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Decider:
-    """An unmeasured cell that would decide heuristics: a matched pair with a measured one."""
+class History:
+    """What a run knows at the start of a generation: a snapshot, the same after a resume."""
 
-    arch: str
-    parent: str
-    """The measured cell one edge away."""
-    heuristics: tuple[str, ...]
-    """Ids of the heuristics whose condition exactly one of the two meets."""
+    measured: tuple[Measurement, ...] = ()
+    """Every trained architecture of the run, in order, and reused ones first."""
+    failed: frozenset[Arch] = frozenset()
+    timings: tuple[Timing, ...] = ()
+    """Of architectures timed so far, trained or not; empty on exact devices."""
+    pending: tuple[Arch, ...] = ()
+    """Being trained right now."""
+    offered: tuple[Candidate, ...] = ()
+    """Proposals of Designers that were legal and new, and not trained yet."""
+
+
+class Advisor(Protocol):
+    """Chooses what to train by the hypervolume it is expected to add."""
+
+    def open(self, size: int, rng: np.random.Generator) -> tuple[Candidate, ...]:
+        """The first generation, before anything is known: `size` candidates dealt over niches."""
+        ...
+
+    def plan(
+        self, history: History, size: int, rng: np.random.Generator
+    ) -> tuple[Candidate, ...]:
+        """Up to `size` candidates to train together, best first, each with reason and gain."""
+        ...
+
+    def gains(self, history: History, archs: Sequence[Arch]) -> FloatArray:
+        """Expected hypervolume gain of architectures, `(n,)`; NaN before anything is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class NicheView:
     """What one niche sees at the start of a generation: a snapshot, the same after a resume."""
 
-    dataset: str
-    device: str
+    context: ContextName
+    metric: Metric
     niche: Niche
     generation: int
-    generations: int
     slots: int
-    """Children wanted from this niche in this generation."""
+    """Trainings this niche gets in this generation."""
+    limits: Limits
     archive: tuple[Measurement, ...]
-    """The niche's non-dominated cells (predicted error, latency), by latency."""
+    """The niche's non-dominated networks (error, latency), by latency."""
     measured: tuple[Measurement, ...]
-    """Every cell of the run measured before this generation, in order."""
+    """Every network of the run trained before this generation, in order."""
     gaps_ms: tuple[tuple[float, float], ...]
     """Latency ranges of the niche that its archive leaves empty, widest first."""
     failures: tuple[Verdict, ...]
     """Recent rejections in this niche, newest first."""
-    suggestions: tuple[str, ...] = ()
-    """Cells of this niche that the Advisor expects to improve the front most, best first."""
-    probes: tuple[str, ...] = ()
-    """Cells a counter-measure wants measured in this generation, whoever proposes the others."""
+    broken: tuple[Failure, ...] = ()
+    """Networks of the run that failed to build, time or train."""
+    suggestions: tuple[Candidate, ...] = ()
+    """Candidates of this niche that the Advisor chose, best first."""
     aims_ms: tuple[tuple[float, float], ...] = ()
     """Empty latency ranges a counter-measure aims at; they stand first in `gaps_ms` too."""
     restrained: tuple[str, ...] = ()
-    """Sources whose last proposals were bad: a model gets one slot, operators draw afresh."""
+    """Origins whose last proposals were bad: a model gets one slot, operators draw afresh."""
     gains: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
-    """What each measured child of this niche added, by source, in order, in shares of the best
-    gain of its generation; only generations in which two sources can be compared."""
-    energy_mj: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Energy of measured cells, by cell; empty on a device without an energy table."""
+    """What each trained network of this niche added, by origin, in order, in shares of the best
+    gain of its generation; only generations in which two origins can be compared."""
     known_claims: frozenset[str] = frozenset()
     """Keys of the claims that the run has already put to the test."""
-    deciders: tuple[Decider, ...] = ()
-    """Cells of this niche that would decide shown heuristics nothing supports yet, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the Analyst makes of a view: claims to test, votes on shown heuristics, a note."""
+    """What the Analyst makes of a view: claims to test, votes on shown claims, a note."""
 
     claims: tuple[Claim, ...] = ()
     keep: tuple[str, ...] = ()
@@ -191,7 +288,7 @@ class Analysis:
 
 
 class Analyst(Protocol):
-    """Reads measured cells and heuristics; proposes claims."""
+    """Reads measurements and heuristics; proposes claims."""
 
     @property
     def source(self) -> str: ...
@@ -199,7 +296,7 @@ class Analyst(Protocol):
 
 
 class Designer(Protocol):
-    """Turns a view and heuristics into proposals, best first; all randomness comes from `rng`."""
+    """Turns a view and heuristics into candidates, best first; all randomness is from `rng`."""
 
     @property
     def source(self) -> str: ...
@@ -208,106 +305,31 @@ class Designer(Protocol):
         view: NicheView,
         heuristics: Sequence[Heuristic],
         rng: np.random.Generator,
-    ) -> tuple[Proposal, ...]: ...
+    ) -> tuple[Candidate, ...]: ...
 
 
 class Validator(Protocol):
-    """Accepts, repairs or rejects proposals with a reason, in order."""
+    """Accepts, repairs or rejects candidates with a reason, in order."""
 
     def check(
-        self, niche: str, proposals: Sequence[Proposal], evaluated: Sequence[str]
-    ) -> tuple[Verdict, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """A cell the Advisor would measure next, and the hypervolume it is expected to add."""
-
-    arch: str
-    niche: str
-    gain: float
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What was measured in another place, and what that says of every cell."""
-
-    score: FloatArray
-    """`(size,)`: believed to rise with accuracy; no unit."""
-    cells: IntArray
-    """Distinct measured cells, `(n,)`."""
-    accuracy_pct: FloatArray
-    """Predicted accuracies of those cells, `(n,)`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What the believed sources say together."""
-
-    score: FloatArray
-    """`(size,)`: believed to rise with accuracy; no unit."""
-    cells: IntArray
-    """Cells measured elsewhere, `(n,)`; one measured on two datasets comes twice."""
-    log_error: FloatArray
-    """Logarithm of their error above a floor, `(n,)`, with mean zero in every dataset."""
-
-
-class Advisor(Protocol):
-    """Picks unevaluated cells by the hypervolume they are expected to add.
-
-    Built on measured cells, heuristics and the latency table only; see
-    `llm_nas.tools.advisor`.
-    """
-
-    def plan(
-        self,
-        measured: Sequence[Measurement],
-        prior: Prior | None,
-        size: int,
-        rng: np.random.Generator,
-    ) -> tuple[Pick, ...]:
-        """Up to `size` cells of the whole space to measure together, best first.
-
-        `prior` is what searches of other places learned of accuracy; None when nothing is
-        known or believed.
-        """
-        ...
-
-
-class Moves(Protocol):
-    """Ways to make cells that stay inside a niche; cells as strings."""
-
-    def sample(self, niche: str, rng: np.random.Generator) -> str:
-        """A uniform cell of the niche."""
-        ...
-
-    def mutations(self, niche: str, arch: str) -> tuple[str, ...]:
-        """All cells of the niche one edge away, in a fixed order."""
-        ...
-
-    def crossings(self, niche: str, first: str, second: str) -> tuple[str, ...]:
-        """All other cells of the niche that take every edge from one of two parents."""
-        ...
-
-    def twin(self, arch: str) -> str:
-        """The canonical form: the same network with unused edges set to none."""
-        ...
-
-    def facts(self, arch: str) -> CellFacts:
-        """What conditions may ask of a cell."""
+        self, niche: str, candidates: Sequence[Candidate], taken: Mapping[Arch, str]
+    ) -> tuple[Verdict, ...]:
+        """`taken` says of twins that were trained or failed before why they are not new."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One child of a generation: which heuristics its designer was shown, which were withheld."""
+    """One network of a Designer call: which heuristics were shown, which withheld."""
 
-    arch: str
+    call: str
+    """Generation, niche and role of the call; calls are the unit of lift."""
+    arch: Arch
     shown: tuple[str, ...]
     withheld: tuple[str, ...]
     valid: bool
     gain: float
-    """Normalised hypervolume the child added to its niche archive."""
+    """Hypervolume the network added to the run's front, in shares of the reference box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,39 +337,42 @@ class Lesson:
     """What one generation taught: goes to the knowledge base in one acknowledged write."""
 
     run: str
+    seed: int
     generation: int
-    dataset: str
-    device: str
-    space: str
+    context: ContextName
     claims: tuple[Claim, ...]
     measured: tuple[Measurement, ...]
-    """Cells measured in this generation."""
+    """Trained in this generation."""
     trials: tuple[Trial, ...] = ()
     keep: tuple[str, ...] = ()
     retire: tuple[str, ...] = ()
-    energy_mj: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Energy in mJ of measured cells, by cell, where the device has an energy table."""
+    recipe: str = ""
+    """How labels were made: trainings of one task and recipe can be reused."""
+    failures: tuple[Failure, ...] = ()
 
 
 class KnowledgeBase(Protocol):
-    """Heuristics that outlive a run."""
+    """Heuristics and trainings that outlive a run."""
 
-    def retrieve(
-        self,
-        text: str = "",
-        *,
-        dataset: str | None = None,
-        device: str | None = None,
-        niche: str | None = None,
-        k: int = 8,
-        token_budget: int | None = None,
+    def recall(
+        self, context: ContextName, niche: str, *, text: str = "", k: int = 8
     ) -> tuple[Heuristic, ...]:
         """The heuristics most worth showing, best first, each with its reason in `why`."""
         ...
 
     def learn(self, lesson: Lesson) -> tuple[Heuristic, ...]:
-        """Add claims and cells, recompute evidence and status; return what changed.
+        """Add claims and trainings, recompute evidence and status; return what changed.
 
         Idempotent per (run, generation).
         """
         ...
+
+    def trainings(self, space: str, task: str, recipe: str) -> tuple[Measurement, ...]:
+        """Earlier trainings of the same space, task and recipe, one per architecture."""
+        ...
+
+
+class Note(Protocol):
+    """Tells a person something while a run goes on."""
+
+    def __call__(self, line: str, /, **data: Any) -> None: ...
