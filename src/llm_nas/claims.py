@@ -111,6 +111,11 @@ class Evidence(Frozen):
     """Measured architectures the numbers rest on."""
     contexts: tuple[str, ...] = ()
     """`SPACE/TASK/DEVICE` of the measurements."""
+    labels: tuple[str, ...] = ()
+    """Accuracy only: the recipes of the trainings, that is, which accuracy is meant."""
+    at: float | None = None
+    """Value at which a relative change was turned into the effect's unit (error in %, or ms);
+    None: the change is absolute."""
     runs: int = 0
     """Runs that share neither seed nor trainings and measured those architectures."""
     spread: float = 0.0

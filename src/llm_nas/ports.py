@@ -10,6 +10,7 @@ from llm_nas.choices import Choice
 from llm_nas.claims import Claim, Heuristic
 from llm_nas.conditions import Condition, Facts, Value
 from llm_nas.domain import (
+    ACCURACY,
     Arch,
     Candidate,
     ContextName,
@@ -330,6 +331,8 @@ class Trial:
     valid: bool
     gain: float
     """Hypervolume the network added to the run's front, in shares of the reference box."""
+    read: bool = True
+    """Whether the Designer reads what it is shown (a model); no lift is learnt from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +352,8 @@ class Lesson:
     recipe: str = ""
     """How labels were made: trainings of one task and recipe can be reused."""
     failures: tuple[Failure, ...] = ()
+    metric: Metric = ACCURACY
+    """What `value` of the measured networks is."""
 
 
 class KnowledgeBase(Protocol):
