@@ -1,0 +1,1 @@
+"""What is believed about accuracies nobody has measured: models, intervals, drift."""
