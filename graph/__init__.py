@@ -1,4 +1,4 @@
-"""The LangGraph state machine: `build_graph` for Python, `graph` for LangGraph Studio."""
+"""Order of steps and persistence of a run: the LangGraph state machine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,9 @@ __all__ = ["build_graph", "graph"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load LangGraph only when a graph is asked for (PEP 562)."""
+    """Import the graph when it is first used (PEP 562): LangGraph is slow to load."""
     if name not in __all__:
         raise AttributeError(f"module 'llm_nas.graph' has no attribute {name!r}")
-    from importlib import import_module
+    from llm_nas.graph import build
 
-    return getattr(import_module("llm_nas.graph.build"), name)
+    return getattr(build, name)

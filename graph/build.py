@@ -1,23 +1,24 @@
 """The state machine, put together.
 
-    partition -> plan -> [niche, niche, ...] -> join -> plan ... -> report
+    open -> plan -> [niche, niche, ...] -> learn -> plan ... -> report
 
-Each `niche` is one compiled subgraph: retrieve -> analyst and designer -> validator -> tools ->
-archive -> record. Analyst and Designer both read what was known before the generation, so they
-work at the same time; niches of a generation run at the same time too and meet at the join.
+Each `niche` is one compiled subgraph: recall -> analyst and designer -> validator -> time ->
+train -> archive -> record. Analyst and Designer both read what was known before the generation,
+so they work at the same time; niches of a generation run at the same time too and meet at
+`learn`.
 """
 
-from collections.abc import Hashable
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
+from langgraph.types import Send
 
-from llm_nas.graph import niche, nodes, routing
-from llm_nas.graph.context import SearchContext
+from llm_nas.domain import SearchRequest
+from llm_nas.graph import niche, nodes
 from llm_nas.graph.state import (
     NicheInput,
     NicheOutput,
@@ -27,8 +28,11 @@ from llm_nas.graph.state import (
     SearchState,
 )
 
-NicheGraph = CompiledStateGraph[NicheState, SearchContext, NicheInput, NicheOutput]
-SearchGraph = CompiledStateGraph[SearchState, SearchContext, SearchInput, SearchOutput]
+NicheGraph = CompiledStateGraph[NicheState, None, NicheInput, NicheOutput]
+SearchGraph = CompiledStateGraph[SearchState, None, SearchInput, SearchOutput]
+
+_THREADS = 12
+"""Niches of a generation at the same time; they mostly wait for models and devices."""
 
 
 def build_niche_graph() -> NicheGraph:
@@ -36,71 +40,69 @@ def build_niche_graph() -> NicheGraph:
 
     What it pays for is in the ledger, so a killed niche starts again without cost.
     """
-    builder = StateGraph(
-        NicheState,
-        context_schema=SearchContext,
-        input_schema=NicheInput,
-        output_schema=NicheOutput,
-    )
-    builder.add_node("retrieve", niche.retrieve)
+    builder = StateGraph(NicheState, input_schema=NicheInput, output_schema=NicheOutput)
+    builder.add_node("recall", niche.recall)
     builder.add_node("analyst", niche.analyst)
     builder.add_node("designer", niche.designer)
     builder.add_node("validator", niche.validator)
-    builder.add_node("tools", niche.tools)
+    builder.add_node("time", niche.time)
+    builder.add_node("train", niche.train)
     builder.add_node("archive", niche.archive)
     builder.add_node("record", niche.record)
-    builder.add_conditional_edges(START, niche.unless_recorded, ["retrieve", END])
+    builder.add_conditional_edges(START, niche.unless_recorded, ["recall", END])
     for agent in ("analyst", "designer"):
-        builder.add_edge("retrieve", agent)
+        builder.add_edge("recall", agent)
     builder.add_edge(["analyst", "designer"], "validator")
-    builder.add_edge("validator", "tools")
-    builder.add_edge("tools", "archive")
+    builder.add_edge("validator", "time")
+    builder.add_edge("time", "train")
+    builder.add_edge("train", "archive")
     builder.add_edge("archive", "record")
     builder.add_edge("record", END)
     return builder.compile(checkpointer=False)
 
 
 def build_graph(
-    checkpointer: BaseCheckpointSaver[Any] | None = None,
-    store: BaseStore | None = None,
-    *,
-    report: bool = True,
+    checkpointer: BaseCheckpointSaver[Any] | None = None, store: BaseStore | None = None
 ) -> SearchGraph:
-    """The search as a LangGraph graph; without `report` it ends after the last generation.
+    """The search as a LangGraph graph.
 
-    Invoke it with `{"request": {...}}` and, from Python, `context=open_context(...)`.
-    Without a context (LangGraph Studio) the run's ports are opened from the request.
+    Invoke it with the fields of a request, flat: `graph.invoke({"space": "anb", "trainings": 24},
+    run_config(24))`. It makes its own run folder; ports are opened inside, so that it needs no
+    context.
     """
-    builder = StateGraph(
-        SearchState,
-        context_schema=SearchContext,
-        input_schema=SearchInput,
-        output_schema=SearchOutput,
-    )
-    builder.add_node("partition", nodes.partition)
+    builder = StateGraph(SearchState, input_schema=SearchInput, output_schema=SearchOutput)
+    builder.add_node("open", nodes.open_search)
     builder.add_node("plan", nodes.plan)
     builder.add_node("niche", build_niche_graph())
-    builder.add_node("join", nodes.join)
+    builder.add_node("learn", nodes.learn)
     builder.add_node("report", nodes.report)
-    builder.add_edge(START, "partition")
-    builder.add_edge("partition", "plan")
-    builder.add_conditional_edges("plan", routing.to_niches, ["niche", "join"])
-    builder.add_edge("niche", "join")
-    after: dict[Hashable, str] = {"plan": "plan", "report": "report" if report else END}
-    builder.add_conditional_edges("join", routing.after_join, after)
+    builder.add_edge(START, "open")
+    builder.add_edge("open", "plan")
+    builder.add_conditional_edges("plan", after_plan, ["niche", "report"])
+    builder.add_edge("niche", "learn")
+    builder.add_edge("learn", "plan")
     builder.add_edge("report", END)
-    return builder.compile(checkpointer=checkpointer, store=store, name="llm-nas")
+    graph = builder.compile(checkpointer=checkpointer, store=store, name="llm-nas")
+    return graph.with_config(run_config())
 
 
-def run_config(context: SearchContext) -> RunnableConfig:
-    """Steps for every generation, and threads for all niches of one at the same time.
+def after_plan(state: SearchState) -> list[Send] | Literal["report"]:
+    """One subgraph per niche that has slots; the report when the search is over."""
+    if state["finished"]:
+        return "report"
+    return [
+        Send(
+            "niche",
+            NicheInput(run_dir=state["run_dir"], generation=state["generation"], plan=plan),
+        )
+        for plan in state["plans"]
+    ]
 
-    LangGraph's own number of threads follows the machine's cores; niches mostly wait for models.
-    """
-    return RunnableConfig(
-        recursion_limit=4 * context.request.generations + 20,
-        max_concurrency=len(context.partition.niches) + 2,
-    )
+
+def run_config(trainings: int | None = None) -> RunnableConfig:
+    """Steps for as many generations as a run may have, and threads for all niches of one."""
+    most = trainings or SearchRequest.model_fields["trainings"].metadata[1].le
+    return RunnableConfig(recursion_limit=4 * int(most) + 20, max_concurrency=_THREADS)
 
 
 graph = build_graph()

@@ -1,37 +1,62 @@
 """The ledger of a run: what was paid for, and what each niche and generation came to.
 
-SQLite, in the run's `checkpoint.sqlite` beside LangGraph's tables. A measurement is committed
-before anybody acts on it, so a killed run never asks for it again; a generation reads only
-what was measured before it, so a resumed run sees what the first attempt saw.
+SQLite, in the run's `checkpoint.sqlite` beside LangGraph's tables. A training is committed before
+anybody acts on it, so a killed run never pays for it again; a generation reads only what was
+known before it, so a resumed run sees what the first attempt saw.
 """
 
+import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from llm_nas.claims import Claim
-from llm_nas.domain import CountsBy, Frozen, Measurement, ProposalCounts, RoleUsage, Verdict
-from llm_nas.evaluation.remedies import Remedy
+from llm_nas.domain import (
+    Arch,
+    Candidate,
+    Failure,
+    Frozen,
+    Measurement,
+    ProposalCounts,
+    RoleUsage,
+    Timing,
+    TraceEvent,
+    Verdict,
+)
 from llm_nas.ports import Trial
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS measurement (
-    arch TEXT PRIMARY KEY, generation INTEGER, niche TEXT, rank INTEGER, seq INTEGER,
-    predicted_accuracy_pct REAL, latency_ms REAL
+    arch TEXT PRIMARY KEY, generation INTEGER, rank INTEGER, seq INTEGER, niche TEXT,
+    trainings REAL, seconds REAL, body TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failure (
+    arch TEXT PRIMARY KEY, generation INTEGER, niche TEXT, trainings REAL, seconds REAL, body TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS timing (
+    arch TEXT PRIMARY KEY, generation INTEGER, seconds REAL, body TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcome (
-    generation INTEGER, niche TEXT, rank INTEGER, body TEXT, PRIMARY KEY (generation, niche)
+    generation INTEGER, niche TEXT, rank INTEGER, body TEXT, events TEXT,
+    PRIMARY KEY (generation, niche)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clock (part TEXT PRIMARY KEY, seconds REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS usage (role TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
 """
+RUN = "run"
+"""Niche name of what concerns the whole run."""
+_ALL = 2**62
+
+V = TypeVar("V", bound=Frozen)
 
 
 class Outcome(Frozen):
-    """What one niche and generation came to, as the join reads it."""
+    """What one niche and generation came to, as later generations read it."""
 
     niche: str
     claims: tuple[Claim, ...] = ()
@@ -39,12 +64,12 @@ class Outcome(Frozen):
     retire: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
     rejected: tuple[Verdict, ...] = ()
-    counts: ProposalCounts = ProposalCounts()
-    counts_by: CountsBy = Field(default_factory=dict)
-    remedies: tuple[Remedy, ...] = ()
-    """Counter-measures that were taken."""
-    gains: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    """What measured children would have added to the run's front, by source."""
+    offered: tuple[Candidate, ...] = ()
+    """Legal, new candidates for which no slot was left."""
+    counts_by: dict[str, ProposalCounts] = Field(default_factory=dict[str, ProposalCounts])
+    """How proposals fared, by origin."""
+    gains: dict[str, tuple[float, ...]] = Field(default_factory=dict[str, tuple[float, ...]])
+    """What trained networks added to the run's front, by origin."""
 
 
 class Ledger:
@@ -57,80 +82,160 @@ class Ledger:
         self._db = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.executescript(_SCHEMA)
+        # What was measured is read many times a generation; rows never change once written.
+        self._measured = self._values(
+            Measurement, "SELECT body FROM measurement ORDER BY generation, rank, seq"
+        )
 
     def close(self) -> None:
         """Release the file."""
         with self._lock:
             self._db.close()
 
-    def measured(self, before: int | None = None) -> tuple[Measurement, ...]:
-        """Measurements of the generations before `before` (all: None), in a fixed order."""
-        bound = 2**62 if before is None else before
-        return self._measurements("generation < ? ORDER BY generation, rank, seq", bound)
+    def measured(self, before: int = _ALL) -> tuple[Measurement, ...]:
+        """Trainings of the generations before `before`, by generation, niche and time."""
+        with self._lock:
+            return tuple(m for m in self._measured if m.generation < before)
 
     def measured_in(self, generation: int, niche: str) -> tuple[Measurement, ...]:
-        """What one niche measured in one generation."""
-        return self._measurements("generation = ? AND niche = ? ORDER BY seq", generation, niche)
+        """What one niche trained in one generation, in order."""
+        with self._lock:
+            found = (m for m in self._measured if (m.generation, m.niche) == (generation, niche))
+            return tuple(found)
 
-    def _measurements(self, where: str, *values: object) -> tuple[Measurement, ...]:
-        columns = "arch, niche, generation, predicted_accuracy_pct, latency_ms"
-        query = f"SELECT {columns} FROM measurement WHERE {where}"
-        with self._lock, closing(self._db.execute(query, values)) as rows:
-            names = columns.split(", ")
-            return tuple(
-                Measurement.model_validate(dict(zip(names, row, strict=True))) for row in rows
+    def failures(self, before: int = _ALL) -> tuple[Failure, ...]:
+        """What did not work in the generations before `before`."""
+        query = "SELECT body FROM failure WHERE generation < ? ORDER BY generation, arch"
+        return tuple(self._values(Failure, query, before))
+
+    def failures_in(self, generation: int, niche: str) -> tuple[Failure, ...]:
+        """What did not work in one niche and generation."""
+        query = "SELECT body FROM failure WHERE generation = ? AND niche = ? ORDER BY arch"
+        return tuple(self._values(Failure, query, generation, niche))
+
+    def timings(self, before: int = _ALL) -> tuple[Timing, ...]:
+        """Timings taken in the generations before `before`, on devices that measure."""
+        query = "SELECT body FROM timing WHERE generation < ? ORDER BY generation, arch"
+        return tuple(self._values(Timing, query, before))
+
+    def timing_of(self, arch: Arch) -> Timing | None:
+        """The timing of one architecture, whenever it was taken."""
+        found = self._values(Timing, "SELECT body FROM timing WHERE arch = ?", arch)
+        return found[0] if found else None
+
+    def spent(self, before: int = _ALL) -> float:
+        """Trainings paid for in the generations before `before`, failed ones included."""
+        query = """SELECT total(trainings) FROM (
+            SELECT generation, trainings FROM measurement
+            UNION ALL SELECT generation, trainings FROM failure) WHERE generation < ?"""
+        with self._lock:
+            return float(self._db.execute(query, (before,)).fetchone()[0])
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by part: `training` and `timing` as charged, the rest as kept on the clock."""
+        with self._lock:
+            rows = dict(self._db.execute("SELECT part, seconds FROM clock"))
+            for part, table in (("training", "measurement"), ("timing", "timing")):
+                query = f"SELECT total(seconds) FROM {table}"
+                rows[part] = float(self._db.execute(query).fetchone()[0])
+            failed = self._db.execute("SELECT total(seconds) FROM failure").fetchone()[0]
+        rows["training"] += float(failed)
+        return rows
+
+    def add_seconds(self, parts: Mapping[str, float]) -> None:
+        """Add to the run's clock: it goes on over a resume."""
+        with self._lock, self._db:
+            self._db.executemany(
+                "INSERT INTO clock VALUES (?, ?) ON CONFLICT (part) "
+                "DO UPDATE SET seconds = seconds + excluded.seconds",
+                list(parts.items()),
             )
 
-    def measure(
-        self,
-        generation: int,
-        niche: str,
-        archs: Sequence[str],
-        ask: Callable[[Sequence[str]], Sequence[tuple[float, float]]],
-    ) -> tuple[Measurement, ...]:
-        """Measure cells, asking only for those the run has not paid for, and commit them.
-
-        `ask` gives (predicted accuracy in %, latency in ms) per cell.
-        """
-        with self._lock:
-            known = {row[0] for row in self._db.execute("SELECT arch FROM measurement")}
-            new = [arch for arch in archs if arch not in known]
-            answers: Sequence[tuple[float, float]] = ask(new) if new else ()
-            start = self._db.execute(
-                "SELECT count(*) FROM measurement WHERE generation = ? AND niche = ?",
-                (generation, niche),
-            ).fetchone()[0]
-            rows = [
-                (arch, generation, niche, self._rank[niche], start + i, *answer)
-                for i, (arch, answer) in enumerate(zip(new, answers, strict=True))
-            ]
-            with self._db:
-                self._db.executemany("INSERT INTO measurement VALUES (?,?,?,?,?,?,?)", rows)
-        return self.measured_in(generation, niche)
-
-    def record(self, generation: int, outcome: Outcome) -> None:
-        """Keep the outcome of a niche and generation; the last one written stays."""
-        row = (generation, outcome.niche, self._rank[outcome.niche], outcome.model_dump_json())
+    def pay(self, measurement: Measurement) -> None:
+        """Commit one training; one that is already there stays as it is."""
+        m = measurement
         with self._lock, self._db:
-            self._db.execute("INSERT OR REPLACE INTO outcome VALUES (?,?,?,?)", row)
+            (seq,) = self._db.execute(
+                "SELECT count(*) FROM measurement WHERE generation = ? AND niche = ?",
+                (m.generation, m.niche),
+            ).fetchone()
+            rank = self._rank[m.niche]
+            body = (m.trainings, m.seconds, m.model_dump_json())
+            added = self._db.execute(
+                "INSERT OR IGNORE INTO measurement VALUES (?,?,?,?,?,?,?,?)",
+                (m.arch, m.generation, rank, seq, m.niche, *body),
+            ).rowcount
+        if added:
+            self._insert(measurement)
+
+    def _insert(self, new: Measurement) -> None:
+        def place(m: Measurement) -> tuple[int, int]:
+            return (m.generation, self._rank[m.niche])
+
+        with self._lock:
+            self._measured.append(new)
+            self._measured.sort(key=place)  # stable: within a niche the order of training
+
+    def fail(self, failure: Failure, generation: int, niche: str) -> None:
+        """Commit something that did not work; it is never tried again."""
+        cost = (failure.trainings, failure.seconds)
+        row = (failure.arch, generation, niche, *cost, failure.model_dump_json())
+        with self._lock, self._db:
+            self._db.execute("INSERT OR IGNORE INTO failure VALUES (?,?,?,?,?,?)", row)
+
+    def time(self, timing: Timing, generation: int) -> None:
+        """Commit one timing; the first of an architecture stays."""
+        row = (timing.arch, generation, timing.seconds, timing.model_dump_json())
+        with self._lock, self._db:
+            self._db.execute("INSERT OR IGNORE INTO timing VALUES (?,?,?,?)", row)
+
+    def record(self, generation: int, outcome: Outcome, events: Sequence[TraceEvent]) -> None:
+        """Keep the outcome of a niche and generation with its events; the first one stays."""
+        told = json.dumps([e.model_dump(mode="json") for e in events])
+        rank = self._rank.get(outcome.niche, len(self._rank))
+        row = (generation, outcome.niche, rank, outcome.model_dump_json(), told)
+        with self._lock, self._db:
+            self._db.execute("INSERT OR IGNORE INTO outcome VALUES (?,?,?,?,?)", row)
 
     def outcomes(
-        self, generation: int | None = None, niche: str | None = None, before: int | None = None
+        self, generation: int | None = None, niche: str | None = None, before: int = _ALL
     ) -> tuple[Outcome, ...]:
         """Outcomes by generation, then niche; all, or those of one generation or niche."""
-        query = "SELECT body FROM outcome WHERE 1"
-        values: list[object] = []
-        for clause, value in (
-            ("generation = ?", generation),
-            ("niche = ?", niche),
-            ("generation < ?", before),
-        ):
+        query = "SELECT body FROM outcome WHERE niche != ? AND generation < ?"
+        values: list[object] = [RUN, before]
+        for column, value in (("generation", generation), ("niche", niche)):
             if value is not None:
-                query += f" AND {clause}"
+                query += f" AND {column} = ?"
                 values.append(value)
-        query += " ORDER BY generation, rank"
-        with self._lock, closing(self._db.execute(query, values)) as rows:
-            return tuple(Outcome.model_validate_json(row[0]) for row in rows)
+        return tuple(self._values(Outcome, query + " ORDER BY generation, rank", *values))
+
+    def recorded(self, generation: int, niche: str) -> bool:
+        """Whether this niche (or the run itself) is done with this generation."""
+        query = "SELECT 1 FROM outcome WHERE generation = ? AND niche = ?"
+        with self._lock:
+            return self._db.execute(query, (generation, niche)).fetchone() is not None
+
+    def anything_in(self, generation: int) -> bool:
+        """Whether a generation trained anything, or learned that something does not work."""
+        query = """SELECT 1 FROM (SELECT generation FROM measurement
+            UNION ALL SELECT generation FROM failure) WHERE generation = ?"""
+        with self._lock:
+            return self._db.execute(query, (generation,)).fetchone() is not None
+
+    def last_generation(self) -> int:
+        """The latest generation in which anything was paid for or recorded; -1 before any."""
+        query = """SELECT max(generation) FROM (SELECT generation FROM outcome
+            UNION ALL SELECT generation FROM measurement)"""
+        with self._lock:
+            found = self._db.execute(query).fetchone()[0]
+        return -1 if found is None else int(found)
+
+    def blocks(self) -> list[list[TraceEvent]]:
+        """The events of everything recorded, a block a niche and generation, in order."""
+        query = "SELECT events FROM outcome ORDER BY generation, rank"
+        with self._lock, closing(self._db.execute(query)) as rows:
+            told: list[list[Any]] = [json.loads(row[0]) for row in rows]
+        return [[TraceEvent.model_validate(event) for event in block] for block in told]
 
     def keep_usage(self, usage: Mapping[str, RoleUsage]) -> None:
         """Remember what models cost so far, by role."""
@@ -142,3 +247,7 @@ class Ledger:
         """What models had cost when that was last kept."""
         with self._lock, closing(self._db.execute("SELECT role, body FROM usage")) as rows:
             return {role: RoleUsage.model_validate_json(body) for role, body in rows}
+
+    def _values(self, kind: type[V], query: str, *values: object) -> list[V]:
+        with self._lock, closing(self._db.execute(query, values)) as rows:
+            return [kind.model_validate_json(row[0]) for row in rows]

@@ -1,105 +1,96 @@
-"""One niche in one generation: retrieve, analyst and designer, validator, tools, archive, record.
+"""One niche in one generation: recall, analyst and designer, validator, time, train, archive, record.
 
-These nodes only call ports and pass values on. They read what was measured before this
-generation, so that siblings, which run at the same time, cannot influence each other.
+These nodes only call ports and pass values on. They read what was known before this generation,
+so that siblings, which run at the same time, cannot influence each other.
 """
 
+import time as clock
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from langgraph.runtime import Runtime
 
-from llm_nas.agents.deciding import deciders
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Measurement, Proposal, TraceEvent, Verdict
+from llm_nas.domain import Candidate, Failure, Measurement, Timing, TraceEvent
 from llm_nas.errors import ModelReplyError
-from llm_nas.evaluation.remedies import Remedy
-from llm_nas.graph import tally
-from llm_nas.graph.context import SearchContext
+from llm_nas.graph import history
 from llm_nas.graph.ledger import Outcome
-from llm_nas.graph.resources import context_of
+from llm_nas.graph.limits import over_limit, worth_training
+from llm_nas.graph.proposals import count_by_origin
+from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NicheState
-from llm_nas.graph.views import front_gains, hypervolume_gains, niche_view
-from llm_nas.graph.withholding import RETRIED, withhold
+from llm_nas.graph.trainer import Order
 from llm_nas.ports import Analysis, Analyst, Designer, Trial
 
 T = TypeVar("T")
 Port = TypeVar("Port", Analyst, Designer)
-Context = Runtime[SearchContext]
 SHOWN = 8
-"""Heuristics retrieved for a niche."""
+"""Claims recalled for a niche."""
+WITHHELD_SHARE = 0.25
+"""Chance that a recalled claim is withheld from the Designer: so that its lift is causal."""
 
 
-def niche_rng(seed: int, generation: int, niche: str) -> np.random.Generator:
+def niche_rng(seed: int, generation: int, name: str) -> np.random.Generator:
     """The randomness of one niche and generation, whatever ran before."""
-    return np.random.default_rng([seed, generation, zlib.crc32(niche.encode())])
+    return np.random.default_rng([seed, generation, zlib.crc32(name.encode())])
 
 
-def _event(
-    state: NicheState, context: SearchContext, role: str, name: str, **data: Any
-) -> TraceEvent:
-    return context.trace.event(state["generation"], state["plan"]["niche"], role, name, **data)
+def _rng(run: Run, state: NicheState, purpose: str = "") -> np.random.Generator:
+    return niche_rng(run.request.seed, state["generation"], state["plan"]["niche"] + purpose)
 
 
-def unless_recorded(state: NicheState, runtime: Context) -> Literal["retrieve", "__end__"]:
+def _event(state: NicheState, run: Run, role: str, name: str, **data: Any) -> TraceEvent:
+    return run.trace.event(state["generation"], state["plan"]["niche"], role, name, **data)
+
+
+def unless_recorded(state: NicheState) -> Literal["recall", "__end__"]:
     """Skip a niche whose outcome a killed run had already recorded."""
-    context = context_of(state, runtime)
-    niche = state["plan"]["niche"]
-    recorded = context.ledger.outcomes(generation=state["generation"], niche=niche)
-    return "__end__" if recorded else "retrieve"
+    run = opened(state["run_dir"])
+    done = run.ledger.recorded(state["generation"], state["plan"]["niche"])
+    return "__end__" if done else "recall"
 
 
-def retrieve(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Look at the niche as it stood before this generation, and recall heuristics."""
-    context = context_of(state, runtime)
-    view = niche_view(context, state["generation"], state["plan"])
-    found = context.knowledge.retrieve(
-        dataset=view.dataset, device=view.device, niche=view.niche.id, k=SHOWN
-    )
-    known = {h.id for h in found}
-    recalled = [*found, *(h for h in context.inherited if h.id not in known)][:SHOWN]
-    rng = niche_rng(context.request.seed, state["generation"], view.niche.id + "/withhold")
-    recalled += context.knowledge.on_bench(
-        dataset=view.dataset, device=view.device, niche=view.niche.id, k=RETRIED
-    )
-    shown, withheld = withhold(recalled, rng)
-    view = replace(view, deciders=deciders(context.agents.moves, view, shown))
+def recall(state: NicheState) -> dict[str, Any]:
+    """Look at the niche as it stood before this generation, and recall claims about it."""
+    run = opened(state["run_dir"])
+    view = history.niche_view(run, state["generation"], state["plan"])
+    recalled: list[Heuristic] = []
+    if run.inputs.switches.knowledge and run.agents.governor is not None:
+        recalled = list(run.knowledge.recall(run.name, view.niche.id, k=SHOWN))
+        known = {h.id for h in recalled}
+        recalled += [h for h in run.recalled.claims if h.id not in known]
+    draws = _rng(run, state, "/withhold").random(min(len(recalled), SHOWN))
+    shown = tuple(h for h, draw in zip(recalled, draws, strict=False) if draw >= WITHHELD_SHARE)
+    withheld = tuple(h for h, draw in zip(recalled, draws, strict=False) if draw < WITHHELD_SHARE)
     event = _event(
         state,
-        context,
-        "retrieve",
-        "heuristics",
+        run,
+        "recall",
+        "claims",
         shown=[{"id": h.id, "statement": h.claim.statement, "why": h.why} for h in shown],
         withheld=[h.id for h in withheld],
         slots=view.slots,
         archive=[m.arch for m in view.archive],
-        suggestions=list(view.suggestions),
-        deciders=[{"arch": d.arch, "heuristics": list(d.heuristics)} for d in view.deciders],
     )
-    taken = [
-        _event(state, context, "plan", "remedy", **{k: v for k, v in r.items() if k != "niche"})
-        for r in state["plan"]["remedies"]
-    ]
-    return {"view": view, "heuristics": shown, "withheld": withheld, "events": [*taken, event]}
+    return {"view": view, "heuristics": shown, "withheld": withheld, "events": [event]}
 
 
-def analyst(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Turn measured cells into claims."""
-    context = context_of(state, runtime)
-    agents = context.agents
+def analyst(state: NicheState) -> dict[str, Any]:
+    """Turn trained networks into claims."""
+    run = opened(state["run_dir"])
+    if not run.inputs.switches.knowledge:
+        return {"analysis": Analysis(), "events": []}
 
     def study(port: Analyst) -> Analysis:
         return port.study(state["view"], state["heuristics"])
 
     analysis, source, events = _or_stand_in(
-        state, context, "analyst", study, agents.analyst, agents.offline_analyst
+        state, run, "analyst", study, run.agents.analyst, run.agents.offline_analyst
     )
     told = _event(
         state,
-        context,
+        run,
         "analyst",
         "claims",
         source=source,
@@ -111,192 +102,253 @@ def analyst(state: NicheState, runtime: Context) -> dict[str, Any]:
     return {"analysis": analysis, "events": [*events, told]}
 
 
-def designer(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Ask for children."""
-    context = context_of(state, runtime)
-    agents, view = context.agents, state["view"]
+def designer(state: NicheState) -> dict[str, Any]:
+    """Ask for candidates."""
+    run = opened(state["run_dir"])
 
-    def propose(port: Designer) -> tuple[Proposal, ...]:
-        rng = niche_rng(context.request.seed, state["generation"], view.niche.id)
-        return port.propose(view, state["heuristics"], rng)
+    def propose(port: Designer) -> tuple[Candidate, ...]:
+        return port.propose(state["view"], state["heuristics"], _rng(run, state))
 
-    proposals, _, events = _or_stand_in(
-        state, context, "designer", propose, agents.designer, agents.offline_designer
+    candidates, _, events = _or_stand_in(
+        state, run, "designer", propose, run.agents.designer, run.agents.offline_designer
     )
     told = [
-        _event(state, context, "designer", "proposal", **p.model_dump(mode="json"))
-        for p in proposals
+        _event(state, run, "designer", "candidate", **c.model_dump(mode="json"))
+        for c in candidates
     ]
-    return {"proposals": proposals, "events": [*events, *told]}
+    return {"candidates": candidates, "events": [*events, *told]}
 
 
 def _or_stand_in(
     state: NicheState,
-    context: SearchContext,
+    run: Run,
     role: str,
     use: Callable[[Port], T],
     port: Port,
     stand_in: Port,
 ) -> tuple[T, str, list[TraceEvent]]:
     """What an agent gives, or, where its model fails, the offline one: given, source, events."""
-    failed: list[TraceEvent] = []
+    start, failed = clock.monotonic(), list[TraceEvent]()
     try:
         given, source = use(port), port.source
     except ModelReplyError as error:
-        event = _event(state, context, role, "failed", source=port.source, why=str(error))
-        failed.append(event)
+        failed.append(_event(state, run, role, "failed", source=port.source, why=str(error)))
         given, source = use(stand_in), stand_in.source
-    return given, source, [*failed, *_calls(state, context, role)]
+    run.ledger.add_seconds({"agents": clock.monotonic() - start})
+    return given, source, [*failed, *_calls(state, run, role)]
 
 
-def validator(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Judge proposals; where too few pass, ask the offline Designer for the missing ones."""
-    context = context_of(state, runtime)
-    view = state["view"]
-    evaluated = [m.arch for m in view.measured]
-    proposals = state["proposals"]
-    verdicts = context.agents.validator.check(view.niche.id, proposals, evaluated)
+def _calls(state: NicheState, run: Run, role: str) -> list[TraceEvent]:
+    governor = run.agents.governor
+    if governor is None:
+        return []
+    records = governor.take(role, state["plan"]["niche"], state["generation"])
+    hidden = {"role", "niche", "generation"}
+    return [
+        _event(state, run, role, "call", **record.model_dump(mode="json", exclude=hidden))
+        for record in records
+    ]
+
+
+def validator(state: NicheState) -> dict[str, Any]:
+    """Judge candidates; where too few pass, ask the offline Designer for the missing ones."""
+    run, view, candidates = opened(state["run_dir"]), state["view"], state["candidates"]
+    known = history.taken(run, history.history_before(run, state["generation"]))
+    verdicts = run.agents.validator.check(view.niche.id, candidates, known)
     missing = view.slots - sum(v.arch is not None for v in verdicts)
     if missing > 0:
-        rng = niche_rng(context.request.seed, state["generation"], view.niche.id + "/fill")
-        taken = {v.arch for v in verdicts}
-        spare = context.agents.offline_designer.propose(view, state["heuristics"], rng)
-        fill = tuple(p for p in spare if p.arch not in taken)[:missing]
-        verdicts = context.agents.validator.check(view.niche.id, (*proposals, *fill), evaluated)
-        proposals = (*proposals, *fill)
-    events = [_verdict_event(state, context, verdict) for verdict in verdicts]
-    return {"proposals": proposals, "verdicts": verdicts, "events": events}
-
-
-def _verdict_event(state: NicheState, context: SearchContext, verdict: Verdict) -> TraceEvent:
-    return _event(
-        state,
-        context,
-        "validator",
-        "verdict",
-        arch=verdict.arch or verdict.proposal.arch,
-        decision=verdict.decision,
-        kind=verdict.kind,
-        reason=verdict.reason,
-        source=verdict.proposal.source,
-    )
-
-
-def tools(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Measure accepted cells: predicted accuracy, charged once, and latency."""
-    context = context_of(state, runtime)
-    view = state["view"]
-    accepted = [v.arch for v in state["verdicts"] if v.arch is not None][: view.slots]
-    latency_ms = context.evaluator.latency_ms()
-
-    def ask(archs: Sequence[str]) -> list[tuple[float, float]]:
-        cells = [context.space.index(context.space.parse(a)) for a in archs]
-        accuracy = context.evaluator.accuracy_pct(cells)
-        return [(float(a), float(latency_ms[c])) for a, c in zip(accuracy, cells, strict=True)]
-
-    measured = context.ledger.measure(state["generation"], view.niche.id, accepted, ask)
+        spare = run.agents.offline_designer.propose(
+            view, state["heuristics"], _rng(run, state, "/fill")
+        )
+        had = {v.arch for v in verdicts}
+        candidates = (*candidates, *[c for c in spare if c.arch not in had][:missing])
+        verdicts = run.agents.validator.check(view.niche.id, candidates, known)
     events = [
         _event(
             state,
-            context,
-            "tools",
-            "measurement",
-            **m.model_dump(mode="json", exclude={"niche", "generation"}),
+            run,
+            "validator",
+            "verdict",
+            arch=v.arch or v.candidate.arch,
+            decision=v.decision,
+            kind=v.kind,
+            reason=v.reason,
+            origin=v.candidate.origin,
         )
+        for v in verdicts
+    ]
+    return {"candidates": candidates, "verdicts": verdicts, "events": events}
+
+
+def time(state: NicheState) -> dict[str, Any]:
+    """Time accepted candidates; those over a hard limit lose their place before any training."""
+    run, generation, niche = (
+        opened(state["run_dir"]),
+        state["generation"],
+        state["view"].niche.id,
+    )
+    timings: list[Timing] = []
+    failures: list[Failure] = []
+    events: list[TraceEvent] = []
+    for arch in _in_turn(state):
+        if len(timings) == state["view"].slots:
+            break
+        answer = run.ledger.timing_of(arch) or run.context.device.measure([arch])[0]
+        if isinstance(answer, Failure):
+            run.ledger.fail(answer, generation, niche)
+            failures.append(answer)
+            events.append(_event(state, run, "time", "failure", **answer.model_dump(mode="json")))
+            continue
+        if not run.context.device.exact:
+            run.ledger.time(answer, generation)
+            events.append(_event(state, run, "time", "timing", **answer.model_dump(mode="json")))
+            run.inputs.progress({"timed": arch, "latency_ms": answer.median_ms})
+        refused = over_limit(run, answer)
+        if refused:
+            events.append(_event(state, run, "time", "refused", arch=arch, why=refused))
+            continue
+        timings.append(answer)
+    return {"timings": tuple(timings), "failures": tuple(failures), "events": events}
+
+
+def _in_turn(state: NicheState) -> list[str]:
+    """Accepted architectures, best first, each once."""
+    return list(dict.fromkeys(v.arch for v in state["verdicts"] if v.arch is not None))
+
+
+def train(state: NicheState) -> dict[str, Any]:
+    """Train what was timed, as far as this niche's slots go.
+
+    What an attempt before a kill had paid for takes its slots first, even where this attempt's
+    candidates are others.
+    """
+    run, view, generation = opened(state["run_dir"]), state["view"], state["generation"]
+    paid = run.ledger.measured_in(generation, view.niche.id)
+    failed = run.ledger.failures_in(generation, view.niche.id)
+    done = {m.arch for m in paid} | {f.arch for f in failed}
+    slots = view.slots - len(paid) - sum(f.trainings > 0 for f in failed)
+    orders = [
+        Order(t.arch, view.niche.id, generation, _origin(state, t.arch), t)
+        for t in worth_training(run, generation, state["timings"])
+        if t.arch not in done
+    ]
+    for order in orders[: max(0, slots)]:
+        run.inputs.progress({"training": order.arch, "niche": order.niche})
+        answer = run.trainer.train(order)
+        run.inputs.progress({"trained": order.arch, "answer": answer.model_dump(mode="json")})
+    measured = run.ledger.measured_in(generation, view.niche.id)
+    failed = run.ledger.failures_in(generation, view.niche.id)
+    metric = view.metric.name
+    events = [
+        _event(state, run, "train", "measurement", **_told(m, metric), gain=_gain(state, m))
         for m in measured
     ]
-    return {"measured": measured, "events": events}
+    events += [
+        _event(state, run, "train", "failure", **f.model_dump(mode="json"))
+        for f in failed
+        if f.stage != "time"
+    ]
+    return {"measured": measured, "failures": failed, "events": events}
 
 
-def archive(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Take the new cells into the niche's archive and note what each was worth."""
-    context = context_of(state, runtime)
-    view, measured = state["view"], state["measured"]
-    gains, change = hypervolume_gains(view, measured)
+def _told(measurement: Measurement, metric: str) -> dict[str, Any]:
+    body = measurement.model_dump(mode="json", exclude={"niche", "generation", "value"})
+    return {"arch": body.pop("arch"), metric: measurement.value, **body}
+
+
+def _origin(state: NicheState, arch: str) -> str:
+    return next((v.candidate.origin for v in state["verdicts"] if v.arch == arch), "")
+
+
+def _gain(state: NicheState, measurement: Measurement) -> float | None:
+    """What the Advisor expected of it."""
+    candidates = (v.candidate for v in state["verdicts"] if v.arch == measurement.arch)
+    return next((c.gain for c in candidates if c.gain is not None), None)
+
+
+def archive(state: NicheState) -> dict[str, Any]:
+    """Take the new networks into the niche's archive and note what each was worth."""
+    run, view, measured = opened(state["run_dir"]), state["view"], state["measured"]
+    change = history.archive_change(view, measured)
+    gains = history.front_gains(view, measured)
     event = _event(
         state,
-        context,
+        run,
         "archive",
         "change",
         added=[m.arch for m in change.added],
         removed=[m.arch for m in change.removed],
-        gains=list(gains),
-        size=len(change.archive.cells),
+        gains=[round(gain, 6) for gain in gains],
+        size=len(change.archive.members),
     )
     return {"gains": gains, "events": [event]}
 
 
-def record(state: NicheState, runtime: Context) -> dict[str, Any]:
-    """Write the niche's outcome to the ledger and its events to the trace."""
-    context = context_of(state, runtime)
-    analysis = state["analysis"]
+def record(state: NicheState) -> dict[str, Any]:
+    """Write the niche's outcome and events to the ledger, then to the trace."""
+    run, analysis = opened(state["run_dir"]), state["analysis"]
+    trained = {m.arch for m in state["measured"]}
+    counts = count_by_origin(state["verdicts"], trained)
     outcome = Outcome(
         niche=state["view"].niche.id,
         claims=analysis.claims,
         keep=analysis.keep,
         retire=analysis.retire,
-        trials=_trials(state),
+        trials=_trials(state, reads=run.agents.governor is not None),
         rejected=tuple(v for v in state["verdicts"] if v.arch is None),
-        counts=tally.count(state["verdicts"], state["measured"]),
-        counts_by=tally.count_by(state["verdicts"], state["measured"]),
-        remedies=tuple(Remedy.model_validate(r) for r in state["plan"]["remedies"]),
-        gains=_gains_by_source(
-            state["proposals"], state["measured"], front_gains(state["view"], state["measured"])
-        ),
+        offered=_left_over(state, trained),
+        counts_by=counts,
+        gains=_gains_by_origin(state["measured"], state["gains"]),
     )
-    context.trace.append(state["events"])
-    context.ledger.record(state["generation"], outcome)
-    if context.agents.governor is not None:
-        context.ledger.keep_usage(context.agents.governor.snapshot())
-    return {}
+    run.ledger.record(state["generation"], outcome, state["events"])
+    run.trace.append(state["events"])
+    if run.agents.governor is not None:
+        run.ledger.keep_usage(run.agents.governor.snapshot())
+    summary = {
+        "niche": outcome.niche,
+        "trained": [m.arch for m in state["measured"]],
+        "failed": [f.arch for f in state["failures"]],
+        "claims": [c.statement for c in analysis.claims],
+        "proposals": {origin: c.model_dump() for origin, c in counts.items()},
+    }
+    return {"summary": summary}
 
 
-def _calls(state: NicheState, context: SearchContext, role: str) -> list[TraceEvent]:
-    governor = context.agents.governor
-    if governor is None:
-        return []
-    records = governor.take(role, state["view"].niche.id, state["generation"])
-    return [
-        _event(
-            state,
-            context,
-            role,
-            "call",
-            **record.model_dump(mode="json", exclude={"role", "niche", "generation"}),
-        )
-        for record in records
-    ]
+def _left_over(state: NicheState, trained: set[str]) -> tuple[Candidate, ...]:
+    """Legal new candidates of a model that found no slot: they join the Advisor's next pool."""
+    return tuple(
+        v.candidate.model_copy(update={"arch": v.arch})
+        for v in state["verdicts"]
+        if v.arch is not None and v.arch not in trained and v.candidate.operator == "model"
+    )
 
 
-def _trials(state: NicheState) -> tuple[Trial, ...]:
-    shown = _ids(state["heuristics"])
-    withheld = _ids(state["withheld"])
+def _trials(state: NicheState, *, reads: bool) -> tuple[Trial, ...]:
+    shown = tuple(h.id for h in state["heuristics"])
+    withheld = tuple(h.id for h in state["withheld"])
+    if not reads or not (shown or withheld):
+        return ()
     gain = {m.arch: g for m, g in zip(state["measured"], state["gains"], strict=True)}
+    call = f"{state['generation']}/{state['plan']['niche']}/designer"
     return tuple(
         Trial(
-            arch=v.arch or v.proposal.arch[:200],
+            call=call,
+            arch=v.arch or v.candidate.arch[:200],
             shown=shown,
             withheld=withheld,
             valid=v.arch is not None,
             gain=gain.get(v.arch or "", 0.0),
+            read=reads,
         )
         for v in state["verdicts"]
-        if v.arch is None or v.arch in gain
+        if v.candidate.operator == "model" and (v.arch is None or v.arch in gain)
     )
 
 
-def _ids(heuristics: tuple[Heuristic, ...]) -> tuple[str, ...]:
-    return tuple(h.id for h in heuristics)
-
-
-def _gains_by_source(
-    proposals: tuple[Proposal, ...],
-    measured: tuple[Measurement, ...],
-    gains: tuple[float, ...],
+def _gains_by_origin(
+    measured: Sequence[Measurement], gains: Sequence[float]
 ) -> dict[str, tuple[float, ...]]:
-    source = {p.arch: p.source for p in proposals}
     found: dict[str, tuple[float, ...]] = {}
-    for cell, gain in zip(measured, gains, strict=True):
-        name = source.get(cell.arch, "recovered")
-        found[name] = (*found.get(name, ()), gain)
+    for one, gain in zip(measured, gains, strict=True):
+        found[one.origin] = (*found.get(one.origin, ()), gain)
     return found

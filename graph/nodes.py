@@ -1,220 +1,213 @@
-"""The outer graph's nodes, in order: partition, plan, (niches), join, report."""
+"""The outer graph's nodes, in order: open, plan, (niches), learn, report."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from langgraph.runtime import Runtime
 
-from llm_nas.domain import Measurement, SourceVerdict, TraceEvent
-from llm_nas.evaluation.remedies import Remedy
-from llm_nas.graph.context import SearchContext
-from llm_nas.graph.inheritance import verdicts
-from llm_nas.graph.ledger import Outcome
-from llm_nas.graph.remedies import Remedies, reserves, signatures_after
+from llm_nas.domain import Candidate, Measurement, SearchRequest, TraceEvent
+from llm_nas.errors import RunStopped
+from llm_nas.graph import run_dir
+from llm_nas.graph.history import history_before
+from llm_nas.graph.ledger import RUN, Outcome
+from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
-from llm_nas.graph.resources import context_of, start_run
+from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NichePlan, SearchInput, SearchState
-from llm_nas.graph.tally import total
-from llm_nas.ports import Lesson, Pick
-from llm_nas.tools.sources import believed
+from llm_nas.ports import Lesson
 
-Context = Runtime[SearchContext]
-RUN = "run"
-"""Niche name of events that concern the whole run."""
+_OPENING_STREAM, _PLAN_STREAM = 0, 1
+"""Names of the random streams: an opening never draws what a plan draws."""
 
 
-def partition(state: SearchInput, runtime: Context) -> dict[str, Any]:
-    """Split the space into niches and note them in the trace."""
-    run_dir = state.get("run_dir") or start_run(state["request"])
-    context = context_of({"run_dir": run_dir}, runtime)
-    labels = context.partition.labels()
-    niches = [
-        {"id": n.id, "rule": n.rule, "cells": int(np.sum(labels == i))}
-        for i, n in enumerate(context.partition.niches)
-    ]
-    event = context.trace.event(
+def open_search(state: SearchInput) -> dict[str, Any]:
+    """Make the run's folder where there is none yet, open its ports, and tell what they are."""
+    folder = state.run_dir or _new_folder(state)
+    run = opened(folder)
+    if not run.ledger.recorded(-1, RUN):
+        events = [_opening_event(run)]
+        run.ledger.record(-1, Outcome(niche=RUN), events)
+        run.trace.append(events)
+    return {
+        "run_dir": folder,
+        "generation": 0,
+        "plans": [],
+        "why": [],
+        "finished": "",
+        "progress": {},
+    }
+
+
+def _new_folder(state: SearchInput) -> str:
+    request = SearchRequest.model_validate(state.model_dump(exclude={"run_dir"}))
+    return str(run_dir.create(request, {})[1])
+
+
+def _opening_event(run: Run) -> TraceEvent:
+    return run.trace.event(
         -1,
         RUN,
-        "partition",
-        "niches",
-        request=context.request.model_dump(mode="json"),
-        partition=context.partition.name,
-        niches=niches,
-        data_source=context.benchmark.source,
-        latency_missing=context.latency.missing,
-        inherited=[h.id for h in context.inherited],
-        sources=sorted(context.sources),
+        "open",
+        "opened",
+        request=run.request.model_dump(mode="json"),
+        context=str(run.name),
+        partition=run.partition.name,
+        niches=[{"id": n.id, "rule": n.rule} for n in run.partition.niches],
+        data_source=run.context.data_source,
+        recalled_claims=[h.id for h in run.recalled.claims],
+        recalled_trainings=len(run.recalled.trainings),
+        notes=list(run.context.notes),
     )
-    context.trace.append([event])
-    return {"run_dir": str(run_dir), "generation": 0, "plans": []}
 
 
-def plan(state: SearchState, runtime: Context) -> dict[str, Any]:
-    """Deal this generation's evaluations to niches by what they are expected to gain.
+def plan(state: SearchState) -> dict[str, Any]:
+    """Deal this generation's trainings to niches by what they are expected to gain."""
+    run, generation = opened(state["run_dir"]), state["generation"]
+    _refuse_rewound(run, generation)
+    finished = _finished(run, generation)
+    if finished:
+        return {"plans": [], "why": [], "finished": finished}
+    history = history_before(run, generation)
+    left = run.request.trainings - run.ledger.spent(before=generation)
+    opening = generation == 0 and len(run.recalled.trainings) < run.request.opening
+    wanted = int(min(left, run.request.opening if opening else run.request.batch))
+    stream = _OPENING_STREAM if opening else _PLAN_STREAM
+    rng = np.random.default_rng([run.request.seed, generation, stream])
+    with run.clocked("advisor"):
+        if opening:
+            chosen = run.advisor.open(wanted, rng)
+        else:
+            chosen = run.advisor.plan(history, wanted, rng)
+    plans = deal(chosen, wanted, [n.id for n in run.partition.niches], history.measured)
+    return {"plans": plans, "why": [_why(c) for c in chosen], "finished": ""}
 
-    What the generation before showed to go wrong has its counter-measure taken here.
-    """
-    context = context_of(state, runtime)
-    generation = state["generation"]
-    request = context.request
-    due = round(request.budget * (generation + 1) / request.generations)
-    measured = context.ledger.measured(before=generation)
-    wanted = max(0, due - len(measured))
-    rng = np.random.default_rng([request.seed, generation])
-    prior = believed(context.sources, verdicts(context.sources, context.space, measured))
-    found = signatures_after(context, generation - 1)
-    picks = context.advisor.plan(measured, prior, wanted + reserves(found), rng)
-    remedies = Remedies(context, generation, measured, picks, wanted).against(found)
-    plans = deal(picks, wanted, [n.id for n in context.partition.niches], remedies)
-    return {"plans": plans}
+
+def _refuse_rewound(run: Run, generation: int) -> None:
+    """A checkpoint of the past cannot go on in a folder whose ledger holds the future."""
+    if run.ledger.last_generation() > generation or (run.folder / run_dir.RESULT).exists():
+        raise RunStopped(
+            f"{run.folder}: this run went on past generation {generation}; "
+            f"to change its past use: llm-nas fork {run.folder} --generation {generation}"
+        )
+
+
+def _finished(run: Run, generation: int) -> str:
+    """Why the search is over; empty while it goes on."""
+    spent, budget = run.ledger.spent(before=generation), run.request.trainings
+    if spent > budget - 1.0 + 1e-9:
+        return f"{spent:g} of {budget} trainings are spent"
+    hours = (run.ledger.seconds().get("total", 0.0) + time.monotonic() - run.opened_s) / 3600.0
+    if run.request.hours is not None and hours >= run.request.hours:
+        return f"{run.request.hours:g} hours are over"
+    if generation and not run.ledger.anything_in(generation - 1):
+        return "nothing new was found to train"
+    return ""
+
+
+def _why(candidate: Candidate) -> dict[str, Any]:
+    kept = {"arch", "niche", "origin", "reason", "gain"}
+    return candidate.model_dump(mode="json", include=kept)
 
 
 def deal(
-    picks: Sequence[Pick], wanted: int, niches: Sequence[str], remedies: Sequence[Remedy] = ()
+    chosen: Sequence[Candidate],
+    wanted: int,
+    niches: Sequence[str],
+    measured: Sequence[Measurement],
 ) -> list[NichePlan]:
-    """Slots per niche: one a probe and pick, and what nobody claims in turn to all niches.
-
-    Probes come before picks; picks beyond `wanted` slots are left out.
-    """
-    probes = {r.probe: r.niche for r in remedies if r.probe}
-    chosen = [p for p in picks if p.arch not in probes][: wanted - len(probes)]
-    slots = Counter([*probes.values(), *(p.niche for p in chosen)])
-    for spare in range(wanted - slots.total()):
-        slots[niches[spare % len(niches)]] += 1
+    """Slots per niche: one a candidate, and what nobody claims to the least trained niches."""
+    slots = Counter(c.niche for c in chosen[:wanted])
+    trained = Counter(m.niche for m in measured)
+    for _ in range(wanted - slots.total()):
+        least = min(niches, key=lambda niche: trained[niche] + slots[niche])
+        slots[least] += 1
     return [
         NichePlan(
             niche=niche,
             slots=slots[niche],
-            suggestions=[p.arch for p in chosen if p.niche == niche],
-            remedies=[r.model_dump(mode="json") for r in remedies if r.niche == niche],
+            suggestions=[c.model_dump(mode="json") for c in chosen if c.niche == niche],
         )
         for niche in niches
         if slots[niche]
     ]
 
 
-def join(state: SearchState, runtime: Context) -> dict[str, Any]:
+def learn(state: SearchState) -> dict[str, Any]:
     """Teach the knowledge base what the generation showed; move on to the next."""
-    context = context_of(state, runtime)
-    generation = state["generation"]
-    outcomes = context.ledger.outcomes(generation=generation)
-    measured = [m for m in context.ledger.measured() if m.generation == generation]
-    changed = context.knowledge.learn(_lesson(context, generation, outcomes, measured))
-    events = [
-        context.trace.event(
-            generation,
-            RUN,
-            "knowledge",
-            "heuristic",
-            id=h.id,
-            status=h.status,
-            statement=h.claim.statement,
-            n=h.evidence.n_for + h.evidence.n_against,
-        )
-        for h in changed
-    ]
-    done = context.trace.event(
-        generation,
-        RUN,
-        "join",
-        "generation",
-        measured=len(measured),
-        evaluations=context.evaluator.evaluations,
-        slots={p["niche"]: p["slots"] for p in state["plans"]},
-        proposals=_by_source(outcomes),
-    )
-    found = [
-        *_sources(context, generation),
-        *_drift(context, generation),
-        *_signatures(context, generation),
-    ]
-    context.trace.append([*events, *found, done])
-    _watch_models(context, more=generation + 1 < context.request.generations)
-    context.inputs.progress(generation + 1, context.evaluator.evaluations)
-    return {"generation": generation + 1}
-
-
-def _sources(context: SearchContext, generation: int) -> list[TraceEvent]:
-    """Sources of the prior that this generation's cells made the run drop or take back.
-
-    The first generation notes the verdict on every source.
-    """
-
-    def judged(before: int) -> tuple[SourceVerdict, ...]:
-        return verdicts(context.sources, context.space, context.ledger.measured(before=before))
-
-    return [
-        context.trace.event(generation, RUN, "join", "source", **new.model_dump())
-        for old, new in zip(judged(generation), judged(generation + 1), strict=True)
-        if generation == 0 or old.kept != new.kept
-    ]
-
-
-def _drift(context: SearchContext, generation: int) -> list[TraceEvent]:
-    """That the run left the range of its predictor in this generation, or came back."""
-    old, new = (context.drift(context.ledger.measured(before=generation + k)) for k in (0, 1))
-    if old is None or new is None or old.alarm == new.alarm:
-        return []
-    return [context.trace.event(generation, RUN, "join", "drift", **new.model_dump())]
-
-
-def _by_source(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """How proposals fared in this generation, by who made them."""
-    by_source = total(o.counts_by for o in outcomes).get("source", {})
-    return {name: counts.model_dump() for name, counts in by_source.items()}
-
-
-def _signatures(context: SearchContext, generation: int) -> list[TraceEvent]:
-    """What seems to go wrong, with its reason and counter-measure, for the trace."""
-    return [
-        context.trace.event(
-            generation, RUN, "join", "signature", where=s.niche, **s.model_dump(exclude={"niche"})
-        )
-        for s in signatures_after(context, generation)
-    ]
+    run, generation = opened(state["run_dir"]), state["generation"]
+    outcomes = run.ledger.outcomes(generation=generation)
+    measured = [m for m in run.ledger.measured() if m.generation == generation]
+    events = [run.trace.event(generation, RUN, "plan", "slots", why=state["why"])]
+    if run.inputs.switches.knowledge:
+        with run.clocked("agents"):
+            changed = run.knowledge.learn(_lesson(run, generation, outcomes, measured))
+        events += [
+            run.trace.event(
+                generation,
+                RUN,
+                "knowledge",
+                "claim",
+                id=h.id,
+                status=h.status,
+                statement=h.claim.statement,
+            )
+            for h in changed
+        ]
+    done = {
+        "generation": generation,
+        "trained": len(measured),
+        "trainings": run.ledger.spent(),
+        "slots": {p["niche"]: p["slots"] for p in state["plans"]},
+    }
+    events.append(run.trace.event(generation, RUN, "learn", "generation", **done))
+    run.ledger.record(generation, Outcome(niche=RUN), events)
+    run.trace.append(events)
+    _watch_models(run)
+    run.inputs.progress(done)
+    return {"generation": generation + 1, "progress": done}
 
 
 def _lesson(
-    context: SearchContext,
-    generation: int,
-    outcomes: Sequence[Outcome],
-    measured: Sequence[Measurement],
+    run: Run, generation: int, outcomes: Sequence[Outcome], measured: Sequence[Measurement]
 ) -> Lesson:
     return Lesson(
-        run=context.run,
+        run=run.id,
+        seed=run.request.seed,
         generation=generation,
-        dataset=context.request.dataset,
-        device=context.latency.name,
-        space=context.space.name,
+        context=run.name,
+        metric=run.context.task.metric,
         claims=tuple(c for o in outcomes for c in o.claims),
         measured=tuple(measured),
         trials=tuple(t for o in outcomes for t in o.trials),
         keep=tuple(k for o in outcomes for k in o.keep),
         retire=tuple(r for o in outcomes for r in o.retire),
-        energy_mj=context.energies(measured),
+        recipe=recipe_of(run.context, run.request),
+        failures=tuple(f for f in run.ledger.failures() if f.trainings > 0),
     )
 
 
-def _watch_models(context: SearchContext, *, more: bool) -> None:
+def _watch_models(run: Run) -> None:
     """Keep what models cost, tell of models that only fail, and stop at a cap between steps.
 
     After the last generation only the report is left, which asks no model.
     """
-    governor = context.agents.governor
+    governor = run.agents.governor
     if governor is None:
         return
-    context.ledger.keep_usage(governor.snapshot())
+    run.ledger.keep_usage(governor.snapshot())
     for line in governor.troubles():
-        context.inputs.note(line)
+        run.inputs.note(line)
     reason = governor.exhausted()
+    more = run.ledger.spent() < run.request.trainings
     if more and reason is not None and governor.when_spent == "stop":
-        context.inputs.drain(reason)
+        run.control.request_drain(reason)
 
 
-def report(state: SearchState, runtime: Context) -> dict[str, Any]:
-    """Score the claimed front against truth and write the run's files."""
-    context = context_of(state, runtime)
-    write_report(context)
-    return {"run_dir": str(context.run_dir)}
+def report(state: SearchState) -> dict[str, Any]:
+    """Score the claimed front where truth is known and write the run's files."""
+    run = opened(state["run_dir"])
+    written = write_report(run, state["finished"])
+    body = written.model_dump(mode="json")
+    return {name: body[name] for name in ("front", "hv", "hv_at", "trainings", "failures")}

@@ -1,117 +1,118 @@
 """The report of a run: only here, after the search, is truth opened."""
 
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from llm_nas.domain import (
-    PROTOCOL_VERSION,
     Cost,
     FrontPoint,
-    ProposalCounts,
+    Measurement,
     SearchReport,
+    Seconds,
 )
-from llm_nas.evaluation.finalists import choose_finalists
 from llm_nas.evaluation.picture import front_png
-from llm_nas.evaluation.score import Scores, hv_at_k, score
-from llm_nas.evaluation.truth import TruthContext, open_context
-from llm_nas.graph import rundir
-from llm_nas.graph.context import SearchContext, shared_store
-from llm_nas.graph.inheritance import verdicts
-from llm_nas.graph.ledger import Outcome
-from llm_nas.graph.tally import total
+from llm_nas.evaluation.score import Scores, score
+from llm_nas.evaluation.truth import Truth, open_truth
+from llm_nas.graph import run_dir
+from llm_nas.graph.proposals import together, total
+from llm_nas.graph.run import Run, shared_store
+from llm_nas.knowledge.archive import ParetoArchive
 from llm_nas.knowledge.store import HeuristicStore
 
-_VERSIONED = ("llm-nas", "langgraph", "chromadb", "xgboost", "moocore", "numpy", "scipy")
+_VERSIONED = ("llm-nas", "langgraph", "chromadb", "moocore", "numpy", "scipy", "torch", "xgboost")
 
 
-def write_report(context: SearchContext) -> SearchReport:
-    """Score the claimed front, write picture and result, and hand heuristics on."""
-    truth = open_context(context.benchmark, context.request.dataset, context.latency.values_ms)
-    measured = context.ledger.measured()
-    cells = [context.space.index(context.space.parse(m.arch)) for m in measured]
-    scores = score(truth, cells, context.predicted_pct, context.partition.labels())
-    intervals = context.intervals
-    finalists = choose_finalists(
-        context.latency.values_ms,
-        context.predicted_pct,
-        cells,
-        upper_pct=None if intervals is None else intervals.high_pct,
-    )
-    validation = context.benchmark.validation_accuracy_pct(context.request.dataset)
-    front = _front(context, truth, scores)
-    outcomes = context.ledger.outcomes()
-    report = SearchReport(
-        protocol=PROTOCOL_VERSION,
-        run=context.run,
-        request=context.request,
-        data_source=context.benchmark.source,
-        reference=truth.origin,
-        predictor=context.predictor,
-        model=context.request.model,
-        seed=context.request.seed,
-        evaluations=len(measured),
-        proposals=_counts(outcomes),
-        proposals_by=total(o.counts_by for o in outcomes),
-        front=front,
-        finalists=tuple(context.space.format(context.space.cell(int(i))) for i in finalists),
-        hv=scores.hv,
-        hv_at_k=hv_at_k(truth, finalists, validation),
-        hv_ceiling=scores.hv_ceiling,
-        igd_plus=scores.igd_plus,
-        igd=scores.igd,
-        unit_hv=scores.unit_hv,
-        optimism=scores.optimism,
-        coverage=scores.coverage,
-        cost=_cost(context),
-        sources=verdicts(context.sources, context.space, measured),
-        drift=context.drift(measured),
-        latency_missing=context.latency.missing,
-        versions={name: version(name) for name in _VERSIONED},
-        out=context.run_dir,
-    )
-    if context.inputs.picture:
-        niches = [n.id for n in context.partition.niches]
-        picture = front_png(_title(report), truth, measured, front, niches)
-        rundir.write_bytes(context.run_dir / rundir.FRONT, picture)
-    with HeuristicStore.open(
-        shared_store(context.request), space=context.space, partition=context.partition
-    ) as shared:
-        shared.merge(context.knowledge)
-    rundir.write_json(context.run_dir / rundir.RESULT, report.model_dump(mode="json"))
+def write_report(run: Run, finished: str) -> SearchReport:
+    """Score the claimed front, write picture and result, and hand knowledge on."""
+    measured = run.ledger.measured()
+    own = {m.arch for m in measured}
+    reused = [m for m in run.recalled.trainings if m.arch not in own]
+    truth = open_truth(run.name, run.context.space, run.request.data_dir)
+    scores = None if truth is None else score([*measured], truth, reused=reused)
+    report = _report(run, finished, truth, scores, [*reused, *measured])
+    if run.inputs.picture:
+        picture = front_png(report, [*reused, *measured], run.context.task.metric, truth)
+        run_dir.write_bytes(run.folder / run_dir.PICTURE, picture)
+    if run.inputs.keep:
+        with HeuristicStore.open(shared_store(run.request), space=run.context.space) as shared:
+            shared.merge(run.knowledge)
+    run_dir.write_json(run.folder / run_dir.RESULT, report.model_dump(mode="json"))
     return report
 
 
-def _front(context: SearchContext, truth: TruthContext, scores: Scores) -> tuple[FrontPoint, ...]:
-    labels, held = context.partition.labels(), context.intervals
+def _report(
+    run: Run,
+    finished: str,
+    truth: Truth | None,
+    scores: Scores | None,
+    rows: Sequence[Measurement],
+) -> SearchReport:
+    by_origin = total(o.counts_by for o in run.ledger.outcomes())
+    predicted = run.predicted
+    return SearchReport(
+        protocol=run.request.protocol,
+        run=run.id,
+        request=run.request,
+        space=run.name.space,
+        task=run.name.task,
+        device=run.name.device,
+        metric=run.context.task.metric.name,
+        data_source=run.context.data_source,
+        seed=run.request.seed,
+        model=run.request.model,
+        trainings=run.ledger.spent(),
+        reused_trainings=float(len(run.recalled.trainings)),
+        front=front_of(run, rows, truth),
+        hv=None if scores is None else scores.hv,
+        hv_at={} if scores is None else dict(scores.hv_at),
+        igd_plus=None if scores is None else scores.igd_plus,
+        optimism=None if scores is None else scores.optimism,
+        reference="" if truth is None else truth.reference.origin,
+        failures=run.ledger.failures(),
+        seconds=_seconds(run),
+        cost=_cost(run),
+        proposals=together(by_origin),
+        proposals_by=by_origin,
+        sources=tuple(getattr(run.advisor, "verdicts", ())),
+        notes=(*run.context.notes, finished),
+        predictor=None if predicted is None else predicted.summary([m.arch for m in rows]),
+        versions={name: version(name) for name in _VERSIONED},
+        out=run.folder,
+    )
+
+
+def front_of(run: Run, rows: Sequence[Measurement], truth: Truth | None) -> tuple[FrontPoint, ...]:
+    """The non-dominated networks by what the run measured, fastest first."""
+    metric = run.context.task.metric
+    members = ParetoArchive.of(rows, metric).members
+    if not members:
+        return ()
+    archs = [m.arch for m in members]
+    tested = None if truth is None else truth.errors(archs)
+    sizes = run.context.space.quantities(archs)
     return tuple(
         FrontPoint(
-            arch=context.space.format(context.space.cell(index)),
-            niche=context.partition.niches[int(labels[index])].id,
-            predicted_accuracy_pct=float(context.predicted_pct[index]),
-            test_accuracy_pct=float(truth.test_accuracy_pct[index]),
-            latency_ms=float(truth.latency_ms[index]),
-            interval_pct=None if held is None else held.of(index),
+            metric=metric.name,
+            arch=m.arch,
+            niche=m.niche,
+            value=m.value,
+            test_value=None if tested is None else metric.value(float(tested[i])),
+            latency_ms=m.latency_ms,
+            latency_low_ms=m.latency_low_ms,
+            latency_high_ms=m.latency_high_ms,
+            params_m=float(sizes["params_m"][i]) if "params_m" in sizes else None,
+            macs_m=float(sizes["macs_m"][i]) if "macs_m" in sizes else None,
         )
-        for index in scores.front
+        for i, m in enumerate(members)
     )
 
 
-def _counts(outcomes: Sequence[Outcome]) -> ProposalCounts:
-    names = ProposalCounts.model_fields
-    return ProposalCounts(**{n: sum(getattr(o.counts, n) for o in outcomes) for n in names})
+def _seconds(run: Run) -> Seconds:
+    kept = run.ledger.seconds()
+    return Seconds(**{name: kept.get(name, 0.0) for name in Seconds.model_fields})
 
 
-def _cost(context: SearchContext) -> Cost:
-    seconds = time.monotonic() - context.opened_s
-    governor = context.agents.governor
+def _cost(run: Run) -> Cost:
+    governor = run.agents.governor
+    seconds = run.ledger.seconds().get("agents", 0.0)
     return Cost(seconds=seconds) if governor is None else governor.cost(seconds)
-
-
-def _title(report: SearchReport) -> str:
-    request = report.request
-    tables = "surrogate tables" if "surrogate" in report.data_source else "public tables"
-    return (
-        f"{request.dataset} on {request.device.split('=')[0]}, {report.model}, "
-        f"{report.evaluations} evaluations, seed {report.seed}, {tables}: hv {report.hv:.3f}"
-    )

@@ -14,41 +14,39 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
-from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.errors import RunStopped, StoreError
-from llm_nas.graph import rundir
+from llm_nas.graph import run_dir
 from llm_nas.graph.build import build_graph, run_config
 from llm_nas.graph.checkpoint import open_checkpointer
-from llm_nas.graph.context import Inputs, SearchContext, open_context, shared_store
+from llm_nas.graph.run import Inputs, Run, open_run
 from llm_nas.graph.state import SearchInput
-from llm_nas.knowledge.store import HeuristicStore
 
 
 def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport:
     """Run a search to its report.
 
     Raises:
-        RequestError, DataError, StoreError: For a bad request; no run directory is left then.
+        RequestError, DataError, StoreError: For a bad request; no run folder is left then.
         RunStopped: When a cap or Ctrl-C ended the run early; `resume` goes on.
     """
     inputs = inputs or Inputs()
-    with _one_line_errors(shared_store(request)):
-        HeuristicStore.open(shared_store(request)).close()
-    run, folder = rundir.create(request)
-    try:
-        with _one_line_errors(folder):
-            context = open_context(run, folder, request, inputs)
-    except BaseException:
-        rundir.discard(folder)
-        raise
-    body = {
-        "run": run,
-        "request": request.model_dump(mode="json"),
-        "options": (inputs.options or ModelOptions()).model_dump(mode="json"),
-    }
-    rundir.write_json(folder / rundir.REQUEST, body)
-    return _drive(context, start=True)
+    options = inputs.options or ModelOptions()
+    run, folder = run_dir.create(request, options.model_dump(mode="json"))
+    return start(run, folder, request, inputs)
+
+
+def start(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> SearchReport:
+    """Begin the run whose folder and request exist already; see `search`."""
+    with run_dir.locked(folder):
+        try:
+            with _one_line_errors(folder):
+                opened = open_run(run, folder, request, inputs)
+        except Exception:
+            run_dir.discard(folder)
+            raise
+        return _drive(opened)
 
 
 def resume(
@@ -62,54 +60,49 @@ def resume(
     Raises:
         RequestError: When there is no such run.
     """
-    folder = rundir.find(run)
-    if (folder / rundir.RESULT).exists():
-        return SearchReport.model_validate(rundir.read_json(folder / rundir.RESULT))
-    body = rundir.read_json(folder / rundir.REQUEST)
-    request = SearchRequest.model_validate(body["request"])
-    inputs = inputs or Inputs()
-    if inputs.options is None:
-        options = ModelOptions.model_validate(body.get("options", {}) | dict(changes or {}))
-        inputs = replace(inputs, options=options)
-        body["options"] = options.model_dump(mode="json")
-    with _one_line_errors(folder):
-        context = open_context(body["run"], folder, request, inputs)
-    if changes:
-        rundir.write_json(folder / rundir.REQUEST, body)
-    return _drive(context, start=False)
+    folder = run_dir.find(run)
+    if (folder / run_dir.RESULT).exists():
+        return SearchReport.model_validate(run_dir.read_json(folder / run_dir.RESULT))
+    with run_dir.locked(folder):
+        body = run_dir.read_json(folder / run_dir.REQUEST)
+        request = SearchRequest.model_validate(body["request"])
+        inputs = inputs or Inputs()
+        if inputs.options is None:
+            asked = body.get("options", {}) | dict(changes or {})
+            inputs = replace(inputs, options=ModelOptions.model_validate(asked))
+        if changes and inputs.options is not None:
+            body["options"] = inputs.options.model_dump(mode="json")
+            run_dir.write_json(folder / run_dir.REQUEST, body)
+        with _one_line_errors(folder):
+            opened = open_run(body["run"], folder, request, inputs)
+        return _drive(opened)
 
 
-def _drive(context: SearchContext, *, start: bool) -> SearchReport:
-    control = RunControl()
-    context = replace(context, inputs=replace(context.inputs, drain=control.request_drain))
-    folder = context.run_dir
-    config = run_config(context) | RunnableConfig(configurable={"thread_id": context.run})
+def _drive(run: Run) -> SearchReport:
+    """Take the graph to its end, from wherever its last checkpoint is."""
+    control = run.control
+    config = run_config(run.request.trainings)
+    config |= RunnableConfig(configurable={"thread_id": run.id})
     try:
         with (
-            _one_line_errors(folder),
-            open_checkpointer(folder / rundir.CHECKPOINT) as checkpointer,
-            _drained_by_interrupt(control, context.inputs.note),
+            _one_line_errors(run.folder),
+            open_checkpointer(run.folder / run_dir.CHECKPOINT) as checkpointer,
+            _drained_by_interrupt(control, run.inputs.note),
         ):
             graph = build_graph(checkpointer)
-            fresh = start or not graph.get_state(config).values
-            request = context.request.model_dump(mode="json")
-            state = SearchInput(request=request, run_dir=str(folder))
+            fresh = not graph.get_state(config).values
+            fields = run.request.model_dump() | {"run_dir": str(run.folder)}
+            begin = SearchInput.model_validate(fields) if fresh else None
             with suppress(GraphDrained):
-                graph.invoke(
-                    state if fresh else None,
-                    config,
-                    context=context,
-                    control=control,
-                    durability="async",
-                )
+                graph.invoke(begin, config, control=control, durability="async")
     except KeyboardInterrupt:
-        raise _stopped("interrupted", folder) from None
+        raise _stopped("interrupted", run.folder) from None
     finally:
-        context.close()
-    result = folder / rundir.RESULT
+        run.close()
+    result = run.folder / run_dir.RESULT
     if not result.exists():
-        raise _stopped(control.drain_reason or "stopped", folder)
-    return SearchReport.model_validate(rundir.read_json(result))
+        raise _stopped(control.drain_reason or "stopped", run.folder)
+    return SearchReport.model_validate(run_dir.read_json(result))
 
 
 def _stopped(reason: str, folder: Path) -> RunStopped:

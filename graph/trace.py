@@ -1,20 +1,21 @@
-"""The trace: one JSON event a line, enough to follow each cell from parents to measurement.
+"""The trace: one JSON event a line, enough to follow each network from proposal to measurement.
 
-A niche's events of a generation are appended in one write. A run that was killed and resumed
-repeats no event: a torn last block is cut off and blocks already there are skipped.
+The ledger keeps the events of everything it recorded; the trace is their copy for people and
+programs. A niche's events of a generation are appended in one write, after the ledger has them,
+so a killed and resumed run tells of what was paid for and of nothing else.
 """
 
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from llm_nas.domain import TraceEvent
 from llm_nas.errors import StoreError
-from llm_nas.graph.rundir import TRACE
+from llm_nas.graph.run_dir import TRACE
 
 DONE = "done"
 """Name of the event that ends every block."""
@@ -28,7 +29,8 @@ def now() -> str:
 class Trace:
     """Appends blocks of events to a run's trace; safe to use from several threads."""
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, blocks: Iterable[Sequence[TraceEvent]] = ()) -> None:
+        """Open, cut off a torn last block, and append the ledger's blocks that are missing."""
         self._run = run
         self._lock = threading.Lock()
         self._written: set[tuple[int, str]] = set()
@@ -38,6 +40,9 @@ class Trace:
             with path.open("r+b") as file:
                 file.truncate(len(kept))
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        for block in blocks:
+            if block:
+                self.append(block)
 
     def event(self, generation: int, niche: str, role: str, event: str, **data: Any) -> TraceEvent:
         """An event of this run; its place in its block is set when the block is written."""
@@ -57,6 +62,8 @@ class Trace:
 
         A block of the same generation and niche that is already there is left as it is.
         """
+        if not events:
+            return
         key = (events[0].generation, events[0].niche)
         events = [*events, self.event(*key, "trace", DONE)]
         lines = [e.model_copy(update={"seq": i}).model_dump_json() for i, e in enumerate(events)]
@@ -87,12 +94,12 @@ def _events(data: bytes) -> Iterator[TraceEvent]:
 
 
 def read_trace(run_dir: Path) -> list[TraceEvent]:
-    """All whole events of a run, in order of writing.
+    """All whole events of a run, by generation and niche in the order of writing.
 
     Raises:
         StoreError: When there is no trace, or a line is not an event.
     """
     path = run_dir / TRACE
     if not path.is_file():
-        raise StoreError(f"{run_dir}: no {TRACE}; expected the directory of a run")
+        raise StoreError(f"{run_dir}: no {TRACE}; expected the folder of a run")
     return list(_events(_complete_part(path)))

@@ -6,24 +6,30 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError, StoreError
 
 REQUEST, RESULT, CHECKPOINT = "request.json", "result.json", "checkpoint.sqlite"
-FRONT, STORE, INHERITED = "front.png", "store", "inherited.json"
-TRACE, SOURCES = "trace.jsonl", "sources.npz"
+PICTURE, STORE, RECALLED = "front.png", "store", "recalled.json"
+TRACE, LOCK = "trace.jsonl", "lock"
 RUNS = Path("runs")
 
 
 def new_run_id(request: SearchRequest) -> str:
-    """A readable, unique name: dataset, device, seed, local time and four random digits."""
-    device = re.sub(r"[^A-Za-z0-9_-]", "", request.device.split("=")[0])[:32]
+    """A readable, unique name: space, task, device, seed, local time and four random digits."""
+    named = (request.space, request.task, (request.device or "").split("=")[0])
+    parts = [re.sub(r"[^A-Za-z0-9_-]", "", Path(part).stem)[:24] for part in named if part]
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    return f"{request.dataset}-{device}-s{request.seed}-{stamp}-{secrets.token_hex(2)}"
+    tail = f"s{request.seed}-{stamp}-{secrets.token_hex(2)}"
+    return "-".join([*(part for part in parts if part), tail])
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -48,8 +54,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def create(request: SearchRequest) -> tuple[str, Path]:
-    """Make the directory of a new run; its id and path.
+def create(request: SearchRequest, options: Mapping[str, Any]) -> tuple[str, Path]:
+    """Make the folder of a new run with its request in it; the run's id and the folder.
+
+    The request is written first of all: from here on a killed run can be resumed.
 
     Raises:
         StoreError: When it cannot be made or already holds a run.
@@ -64,16 +72,33 @@ def create(request: SearchRequest) -> tuple[str, Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"--out {folder}: cannot be made: {error.strerror}") from error
+    body = {"run": run, "request": request.model_dump(mode="json"), "options": dict(options)}
+    write_json(folder / REQUEST, body)
     return run, folder
 
 
 def discard(folder: Path) -> None:
     """Remove what a refused request left behind, and nothing else."""
     shutil.rmtree(folder / STORE, ignore_errors=True)
-    for name in (CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm", INHERITED, SOURCES, TRACE):
+    database = (CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm")
+    for name in (*database, RECALLED, TRACE, LOCK, REQUEST):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Keep a second process from driving the same run; `StoreError` when one already does."""
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(f"{folder}: another process is working on this run") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find(run: str | Path) -> Path:

@@ -1,0 +1,289 @@
+"""One run's ports: everything the nodes call, opened once from a request.
+
+Truth is not among them: test data are opened by `llm_nas.graph.report` after the search. Nodes
+find the run by the folder in their state, so that a graph started by LangGraph's server, which
+brings no objects, works like one started from Python.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from langgraph.runtime import RunControl
+
+from llm_nas.agents import model as models
+from llm_nas.agents.chat.options import OFFLINE, ModelOptions, refuse_without_model
+from llm_nas.agents.offline.analyst import OfflineAnalyst
+from llm_nas.agents.offline.designer import OfflineDesigner
+from llm_nas.agents.validator import SpaceValidator
+from llm_nas.domain import ContextName, Limits, SearchRequest
+from llm_nas.errors import RequestError
+from llm_nas.graph import run_dir
+from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.recalled import Recalled, recall
+from llm_nas.graph.trace import Trace
+from llm_nas.graph.trainer import Trainer
+from llm_nas.knowledge.store import HeuristicStore, default_store_dir
+from llm_nas.ports import Advisor, Analyst, Designer, LatencyModel, Moves, Partition, Validator
+from llm_nas.tools.contexts import Context, open_context, resolve
+
+if TYPE_CHECKING:
+    from llm_nas.agents.budget.governor import Governor
+    from llm_nas.agents.chat.transport import ChatTransport
+    from llm_nas.tools.accuracy.predicted import PredictedTask
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Parts of the system that an ablation takes out; the defaults leave everything in."""
+
+    advisor: bool = True
+    """Without it every niche gets the same slots and the Designer is on its own."""
+    opening: Literal["model", "zero-cost", "random"] | None = None
+    """Replaces the request's opening."""
+    prior: bool = True
+    """Whether zero-cost scores enter the Advisor's process."""
+    knowledge: bool = True
+    """Whether claims are proposed, tested and recalled."""
+    validator: bool = True
+    """Whether the Validator repairs; without it a wrong proposal is lost."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is given beside its request."""
+
+    options: ModelOptions | None = None
+    """How models are used; None: the defaults, or what a resumed run was started with."""
+    transport: "ChatTransport | None" = None
+    """Replaces the providers (scripted models in tests)."""
+    switches: Switches = Switches()
+    progress: Callable[[Mapping[str, Any]], None] = lambda told: None
+    """Called after every training and generation with what happened."""
+    note: Callable[[str], None] = lambda line: None
+    """Called with lines people should see before the search starts."""
+    picture: bool = True
+    """Whether the report draws the front; experiments keep none."""
+    keep: bool = True
+    """Whether the run's claims and trainings are added to the shared store at its end."""
+
+
+@dataclass(frozen=True)
+class Agents:
+    """Who studies and proposes; the offline pair stands in when a model fails."""
+
+    analyst: Analyst
+    designer: Designer
+    offline_analyst: Analyst
+    offline_designer: Designer
+    validator: Validator
+    moves: Moves
+    governor: "Governor | None" = None
+    """Counts and caps model calls; None when no model is used."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The ports of one run; see `open_run`."""
+
+    id: str
+    folder: Path
+    request: SearchRequest
+    inputs: Inputs
+    context: Context
+    partition: Partition
+    latency: LatencyModel
+    advisor: Advisor
+    agents: Agents
+    trainer: Trainer
+    knowledge: HeuristicStore
+    """The run's own working store."""
+    recalled: Recalled
+    """What the run took over from `request.store` when it started."""
+    ledger: Ledger
+    trace: Trace
+    predicted: "PredictedTask | None"
+    """The accuracy model of `--accuracy predicted`; None where networks are trained."""
+    control: RunControl = field(default_factory=RunControl)
+    """Asks the run to stop between two steps."""
+    opened_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def name(self) -> ContextName:
+        """Space, task and device."""
+        return self.context.name
+
+    @property
+    def limits(self) -> Limits:
+        """The request's hard limits."""
+        return self.request.limits
+
+    @contextmanager
+    def clocked(self, part: str) -> Generator[None]:
+        """Add the time inside to one part of the run's clock."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.ledger.add_seconds({part: time.monotonic() - start})
+
+    def close(self) -> None:
+        """Keep what models cost and how long it took, and release files and connections."""
+        if self.agents.governor is not None:
+            self.ledger.keep_usage(self.agents.governor.snapshot())
+        self.ledger.add_seconds({"total": time.monotonic() - self.opened_s})
+        self.knowledge.close()
+        self.ledger.close()
+        self.trace.close()
+        with _LOCK:
+            _OPENED.pop(str(self.folder), None)
+
+
+_LOCK = threading.RLock()
+_OPENED: dict[str, Run] = {}
+
+
+def opened(folder: str) -> Run:
+    """The open run of a folder; opened from its request where this process has not done so."""
+    with _LOCK:
+        if folder not in _OPENED:
+            body = run_dir.read_json(Path(folder) / run_dir.REQUEST)
+            request = SearchRequest.model_validate(body["request"])
+            options = ModelOptions.model_validate(body.get("options", {}))
+            open_run(body["run"], Path(folder), request, Inputs(options=options))
+        return _OPENED[folder]
+
+
+def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> Run:
+    """Open every port of a run, new or resumed, and register it under its folder.
+
+    Raises:
+        RequestError, DataError, StoreError: One line saying what is wrong and what is allowed.
+    """
+    context, predicted = _open_context(request, folder)
+    space = context.space
+    partition = open_partition_of(request, context)
+    latency, advisor = _open_advisor(request, inputs.switches, context, partition)
+    ledger = Ledger(folder / run_dir.CHECKPOINT, [n.id for n in partition.niches])
+    opened_run = Run(
+        id=run,
+        folder=folder,
+        request=request,
+        inputs=inputs,
+        context=context,
+        partition=partition,
+        latency=latency,
+        advisor=advisor,
+        agents=_open_agents(request, inputs, context, partition, ledger),
+        trainer=Trainer(context.task, ledger, request.seed),
+        knowledge=HeuristicStore.open(folder / run_dir.STORE, space=space, partition=partition),
+        recalled=recall(folder, request, context, latency, partition),
+        ledger=ledger,
+        trace=Trace(folder / run_dir.TRACE, run, ledger.blocks()),
+        predicted=predicted,
+    )
+    with _LOCK:
+        _OPENED[str(folder)] = opened_run
+    return opened_run
+
+
+def _open_context(request: SearchRequest, folder: Path) -> tuple[Context, "PredictedTask | None"]:
+    name = resolve(request.space, request.task, request.device)
+    context = open_context(
+        name,
+        data_dir=request.data_dir,
+        seed=request.seed,
+        epochs=request.epochs,
+        folder=folder,
+    )
+    if request.accuracy == "trained":
+        return context, None
+    from llm_nas.tools.accuracy.predicted import open_predicted_task
+
+    task = open_predicted_task(
+        name.task, context.space, request.labels, request.seed, data_dir=request.data_dir
+    )
+    return replace(context, task=task), task
+
+
+def open_partition_of(request: SearchRequest, context: Context) -> Partition:
+    """The niches a request asks for."""
+    from llm_nas.tools.niches import open_partition
+
+    return open_partition(request.partition, context.space, request.seed)
+
+
+def _open_advisor(
+    request: SearchRequest, switches: Switches, context: Context, partition: Partition
+) -> tuple[LatencyModel, Advisor]:
+    from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
+    from llm_nas.tools.devices.latency_model import open_latency_model
+    from llm_nas.tools.zero_cost import open_zero_cost
+
+    latency = open_latency_model(context.device, context.space)
+    opening = switches.opening or request.open or "zero-cost"
+    advisor = ParetoAdvisor(
+        context.space,
+        partition,
+        latency,
+        context.task.metric,
+        context.task.chance,
+        open_zero_cost(context.space, context.name.task, data_dir=request.data_dir),
+        request.limits,
+        opening="random" if opening == "random" else "zero-cost",
+        prior=switches.prior,
+    )
+    return latency, advisor if switches.advisor else NoAdvisor(advisor)
+
+
+def _open_agents(
+    request: SearchRequest,
+    inputs: Inputs,
+    context: Context,
+    partition: Partition,
+    ledger: Ledger,
+) -> Agents:
+    from llm_nas.tools.spaces.moves import SpaceMoves
+
+    space, device = context.space, context.device
+    moves = SpaceMoves(space, partition)
+    validator = SpaceValidator(
+        space, partition, unsupported=device.supports, repair=inputs.switches.validator
+    )
+    offline = OfflineAnalyst(space, context.task.metric), OfflineDesigner(moves)
+    options = inputs.options or ModelOptions()
+    if request.model == OFFLINE:
+        refuse_without_model(request.model, options)
+        if request.open == "model":
+            raise RequestError("--open model: --model is offline, which asks no language model")
+        return Agents(*offline, *offline, validator, moves)
+    opened_models = models.open_agents(
+        request,
+        space,
+        partition,
+        metric=context.task.metric,
+        options=options,
+        spent=ledger.usage(),
+        transport=inputs.transport,
+        stand_in=offline[1],
+    )
+    if options.replay is None:
+        for line in opened_models.estimate():
+            inputs.note(line)
+    return Agents(
+        opened_models.analyst,
+        opened_models.designer,
+        *offline,
+        validator,
+        moves,
+        opened_models.governor,
+    )
+
+
+def shared_store(request: SearchRequest) -> Path:
+    """Where a run's claims and trainings go when it ends."""
+    return request.store if request.store is not None else default_store_dir()
