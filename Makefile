@@ -4,7 +4,6 @@ BIN := .venv/bin
 # Real tables beside the checkout are used when they are there; nothing needs them.
 export LLM_NAS_DATA ?= $(realpath $(wildcard ../shared/data))
 export LLM_NAS_UPSTREAM ?= $(realpath $(wildcard ../shared/upstream))
-export OMP_NUM_THREADS ?= 1
 
 .PHONY: search test lint install dev clean
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from llm_nas.threads import limit_threads
+
+limit_threads()
 os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["ANONYMIZED_TELEMETRY"] = "false"
 

@@ -2,12 +2,15 @@
 
 import sys
 
+from llm_nas.threads import limit_threads
+
 
 def main() -> None:
     """Run the shell; exit code 2 for a bad request, 3 for a stopped run that can be resumed.
 
     Ctrl-C is one line from the first moment, while the shell is still being imported.
     """
+    limit_threads()
     try:
         from llm_nas.cli import run
 
