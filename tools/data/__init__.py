@@ -1,5 +1,5 @@
-"""Tabulated benchmarks: published tables, public downloads and the embedded surrogate pack."""
+"""Tabulated benchmarks: published tables, public downloads, truth models and shipped packs."""
 
-from llm_nas.tools.data.locate import open_benchmark
+from llm_nas.tools.data.nb201 import Nb201Tables, nb201_tables
 
-__all__ = ["open_benchmark"]
+__all__ = ["Nb201Tables", "nb201_tables"]

@@ -1,14 +1,12 @@
-"""Which numbers are in use: a named directory, `LLM_NAS_DATA`, the user cache or the pack."""
+"""Which tables are in use: a named directory, `LLM_NAS_DATA`, the user cache or the pack."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
 from llm_nas.errors import DataError
-from llm_nas.ports import Benchmark
-from llm_nas.tools.data.pack import PackBenchmark
-from llm_nas.tools.data.tables import TableBenchmark, missing_files
 
 ENVIRONMENT_VARIABLE = "LLM_NAS_DATA"
 
@@ -26,25 +24,24 @@ def named_directory(data_dir: Path | None = None) -> tuple[Path, str] | None:
     return (Path(from_environment), ENVIRONMENT_VARIABLE) if from_environment else None
 
 
-def open_benchmark(data_dir: Path | None = None) -> Benchmark:
-    """The first source there is: `data_dir`, `LLM_NAS_DATA`, the user cache, the embedded pack.
+def tables_folder(
+    missing: Callable[[Path], list[str]], data_dir: Path | None = None
+) -> Path | None:
+    """The directory that holds some tables; None: nowhere, use what is shipped.
 
     Args:
-        data_dir: directory of tables. When it or the environment names one, nothing else is tried.
+        missing: Names of the files that a directory lacks.
+        data_dir: When it or the environment names a directory, nothing else is tried.
 
     Raises:
-        DataError: the named directory lacks files, or a table is half-written, of a wrong shape
-            or otherwise unreadable.
+        DataError: The named directory does not exist or lacks files.
     """
     named = named_directory(data_dir)
-    if named is not None:
-        folder, by = named
-        if not folder.is_dir():
-            raise DataError(f"{by}: '{folder}' is not a directory")
-        absent = missing_files(folder)
-        if absent:
-            raise DataError(f"{by}: '{folder}' lacks {', '.join(absent)}")
-        return TableBenchmark(folder)
-    if not missing_files(user_cache()):
-        return TableBenchmark(user_cache(), labels=PackBenchmark(own=None))
-    return PackBenchmark()
+    if named is None:
+        return None if missing(user_cache()) else user_cache()
+    folder, by = named
+    if not folder.is_dir():
+        raise DataError(f"{by}: '{folder}' is not a directory")
+    if absent := missing(folder):
+        raise DataError(f"{by}: '{folder}' lacks {', '.join(absent)}")
+    return folder

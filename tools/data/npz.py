@@ -1,6 +1,8 @@
 """Reading `.npz` tables that may be half-written, truncated or the wrong file, without pickle."""
 
 import hashlib
+import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -89,3 +91,26 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_atomically(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> Path:
+    """Write a compressed `.npz` beside `path`, then rename it into place.
+
+    Raises:
+        DataError: the directory is not writable or the disk is full; nothing is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
+            scratch = Path(stream.name)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be written ({error.strerror})") from error
+    try:
+        np.savez_compressed(scratch.with_suffix(".npz"), allow_pickle=False, **arrays)
+        os.replace(scratch.with_suffix(".npz"), path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+        scratch.with_suffix(".npz").unlink(missing_ok=True)
+    return path

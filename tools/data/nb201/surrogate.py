@@ -14,21 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray
-from llm_nas.tools.space import NONE, nas_bench_201
+from llm_nas.tools.data.nb201 import cells
+from llm_nas.tools.data.nb201.cells import NONE, PATHS, SIZE
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 _OPERATIONS = 5
 _CONV3X3, _CONV1X1, _POOL = 2, 3, 4
-_PATHS = ((2,), (0, 4), (1, 5), (0, 3, 5))
-"""Edges of the four ways from a cell's input to its output."""
-
 
 def inputs() -> npt.NDArray[np.float32]:
     """What the networks read: `(size, 60)`, one-hot codes of each cell and of its twin."""
-    space = nas_bench_201()
-    one_hot = np.eye(_OPERATIONS, dtype=np.float32)[space.codes()].reshape(space.size, -1)
-    return np.hstack([one_hot, one_hot[space.canonical_index()]])
+    one_hot = np.eye(_OPERATIONS, dtype=np.float32)[cells.codes()].reshape(SIZE, -1)
+    return np.hstack([one_hot, one_hot[cells.canonical_rows()]])
 
 
 def counts(codes: IntArray) -> FloatArray:
@@ -85,7 +82,7 @@ def _alternate(
 
 def connected(codes: IntArray) -> BoolArray:
     """`(n,)`: whether some path without `none` leads from input to output."""
-    intact = [np.all(codes[:, list(path)] != NONE, axis=1) for path in _PATHS]
+    intact = [np.all(codes[:, list(path)] != NONE, axis=1) for path in PATHS]
     return np.asarray(np.any(intact, axis=0), dtype=np.bool_)
 
 

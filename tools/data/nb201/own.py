@@ -5,21 +5,28 @@ recipe they were made by. They are measurements of untrained networks, not model
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from llm_nas.domain import DATASETS, PROXIES, FloatArray
+from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError
-from llm_nas.tools.data.convert import write_atomically
-from llm_nas.tools.data.npz import TableFile
-from llm_nas.tools.proxies.tabulate import Recipe, read_table
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.tools.data.nb201 import cells
+from llm_nas.tools.data.nb201.cells import DATASETS, SIZE
+from llm_nas.tools.data.npz import TableFile, write_atomically
+from llm_nas.tools.proxies.names import PROXIES
 
-OWN_PATH = Path(__file__).parent / "pack" / "own_proxies.npz"
+if TYPE_CHECKING:
+    from llm_nas.tools.proxies.tabulate import Recipe
+
+OWN_PATH = Path(__file__).parent.parent / "pack" / "own_proxies.npz"
 OWN_NAME = "own measurement"
+SPACES = ("nb201", "nasbench201")
+"""Names the space has had in recipes."""
 MAX_BYTES = 1_000_000
 _KEPT_BITS = np.uint32(0xFFFFF000)
 """Sign, exponent and eleven bits of a float32's fraction: four digits, and half the bytes."""
@@ -31,15 +38,16 @@ class OwnProxies:
 
     values: FloatArray
     """`(size, 13)`, in the order of `PROXIES`; NaN for non-canonical cells and missing values."""
-    recipe: Recipe
+    recipe: Mapping[str, Any]
+    """How they were made: fields of `llm_nas.tools.proxies.tabulate.Recipe`."""
 
     def __str__(self) -> str:
         """The recipe in words."""
-        r = self.recipe
-        images = f"{r.settings.batch_size} images of {r.batch}"
+        r, settings = self.recipe, self.recipe["settings"]
+        images = f"{settings['batch_size']} images of {r['batch']}"
         return (
-            f"proxies of {r.dataset}: setting {r.settings.name}, {images}, seed {r.seed}, "
-            f"torch {r.torch}"
+            f"proxies of {r['dataset']}: setting {settings['name']}, {images}, "
+            f"seed {r['seed']}, torch {r['torch']}"
         )
 
 
@@ -54,22 +62,23 @@ def own_proxies(dataset: str, path: Path = OWN_PATH) -> OwnProxies | None:
     file = TableFile(path, {})
     if f"{dataset}.values" not in file.names:
         return None
-    values = np.full((nas_bench_201().size, len(PROXIES)), np.nan)
+    values = np.full((SIZE, len(PROXIES)), np.nan)
     values[file.read(f"{dataset}.cells")] = file.read(f"{dataset}.values")
-    recipe = Recipe.model_validate_json(str(file.read(f"{dataset}.recipe")))
+    recipe: dict[str, Any] = json.loads(str(file.read(f"{dataset}.recipe")))
     return OwnProxies(values, recipe)
 
 
-def embed(table: Path, path: Path = OWN_PATH) -> Recipe:
+def embed(table: Path, path: Path = OWN_PATH) -> "Recipe":
     """Put a whole proxy table into the file, in place of an older one of the same data set.
 
     Raises:
         DataError: The table is not one, covers too few cells, or the file would be too large.
     """
+    from llm_nas.tools.proxies.tabulate import read_table
+
     values, recipe = read_table(table)
-    space = nas_bench_201()
-    canonical = np.unique(space.canonical_index())
-    if recipe.space != space.name or recipe.dataset not in DATASETS:
+    canonical = np.unique(cells.canonical_rows())
+    if recipe.space not in SPACES or recipe.dataset not in DATASETS:
         raise DataError(f"{table}: proxies of {recipe.dataset} in {recipe.space}")
     computed = int(np.isfinite(values[canonical, PROXIES.index("params")]).sum())
     if computed < len(canonical):

@@ -1,4 +1,4 @@
-"""The embedded pack as a `Benchmark`: surrogate tables for a machine without downloaded data."""
+"""The embedded pack: modelled tables of NAS-Bench-201 for a machine without downloaded data."""
 
 from functools import cached_property
 from hashlib import sha256
@@ -6,32 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import DATASETS, DEVICES, PROXIES, FloatArray, IntArray
+from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError
-from llm_nas.ports import Truth
-from llm_nas.tools.data import cost, surrogate
+from llm_nas.tools.data.nb201 import cells, cost, surrogate
+from llm_nas.tools.data.nb201.cells import DATASETS
+from llm_nas.tools.data.nb201.own import OWN_NAME, OWN_PATH, OwnProxies, own_proxies
+from llm_nas.tools.data.nb201.tables import ENERGY_DEVICES, check_device, dataset_position
 from llm_nas.tools.data.npz import TableFile, sha256_of
-from llm_nas.tools.data.own import OWN_NAME, OWN_PATH, OwnProxies, own_proxies
-from llm_nas.tools.data.tables import (
-    ENERGY_DEVICES,
-    TableTruth,
-    check_device,
-    dataset_position,
-    read_only,
-)
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.tools.proxies.names import PROXIES
 
-PACK_PATH = Path(__file__).parent / "pack" / "surrogate.npz"
-PACK_VERSION = 1
-GROUPS = ("accuracy", "hardware", "proxies")
-"""One network each, evaluated when a quantity of the group is first asked for."""
+PACK_PATH = Path(__file__).parent.parent / "pack" / "surrogate.npz"
+PACK_VERSION = 2
+GROUPS = ("validation", "test", "hardware", "proxies")
+"""One network each: the one that gives labels has never seen a test accuracy."""
+LABELS_SOURCE = "fitted on validation accuracies alone"
 
 FORMULA_DEVICES = ("eyeriss", "fpga")
 """Devices whose cost depends on operation counts only."""
 
 
-class PackBenchmark:
-    """Predictions of the project's own models; implements `llm_nas.ports.Benchmark`.
+class PackTables:
+    """Predictions of the project's own models by row.
 
     What is missing in the published tables is missing here too: proxies of non-canonical cells,
     zen of disconnected ones, most of cifar100's proxies, and edgetpu's unavailable cells. Proxies
@@ -65,27 +60,18 @@ class PackBenchmark:
     @property
     def source(self) -> str:
         """Says that the numbers are modelled, and which are measured and how."""
-        models = f"surrogate tables (embedded pack v{PACK_VERSION})"
+        models = f"surrogate tables (embedded pack v{PACK_VERSION}; labels {LABELS_SOURCE})"
         if not self._own:
             return models
         return f"{models}; {OWN_NAME}: {'; '.join(map(str, self._own.values()))}"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the pack file, or over the hashes of it and the measurements."""
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
         models = sha256_of(self._file.path)
         if self._own_path is None:
             return models
         return sha256(f"{models}{sha256_of(self._own_path)}".encode()).hexdigest()
-
-    @cached_property
-    def codes(self) -> IntArray:
-        """Operation codes of all cells, `(size, 6)`."""
-        return nas_bench_201().codes()
 
     def _group(self, group: str) -> dict[str, FloatArray]:
         if group not in self._predicted:
@@ -106,40 +92,36 @@ class PackBenchmark:
 
     def _formula(self, name: str) -> FloatArray:
         coefficients = self._file.read(f"formula.{name}").astype(np.float64)
-        return surrogate.roofline(surrogate.counts(self.codes), coefficients)
-
-    def devices(self) -> tuple[str, ...]:
-        """The six devices of HW-NAS-Bench."""
-        return DEVICES
+        return surrogate.roofline(surrogate.counts(cells.codes()), coefficients)
 
     def latency_ms(self, dataset: str, device: str) -> FloatArray:
-        """`(size,)`, batch 1; NaN where the device has no value (edgetpu)."""
+        """`(15625,)`, batch 1; NaN where the device has no value (edgetpu)."""
         dataset_position(dataset)
         check_device(device)
         values = self._hardware(f"{device}_latency {dataset}", device)
         if device == "edgetpu":
             bits = np.unpackbits(self._file.read("edgetpu_missing"), count=len(values))
             values[bits.astype(bool)] = np.nan
-        return read_only(values)
+        return values
 
     def energy_mj(self, dataset: str, device: str) -> FloatArray:
-        """`(size,)`; only edgegpu, eyeriss and fpga have energies."""
+        """`(15625,)`; only edgegpu, eyeriss and fpga have energies."""
         dataset_position(dataset)
         check_device(device, ENERGY_DEVICES)
-        return read_only(self._hardware(f"{device}_energy {dataset}", device))
+        return self._hardware(f"{device}_energy {dataset}", device)
 
     def _hardware(self, name: str, device: str) -> FloatArray:
         by_formula = device in FORMULA_DEVICES
         return self._formula(name) if by_formula else self._quantity("hardware", name)
 
     def proxies(self, dataset: str) -> FloatArray:
-        """`(size, 13)`: measured; else modelled, NaN wherever the published tables have none."""
+        """`(15625, 13)`: measured; else modelled, NaN wherever the published tables have none."""
         dataset_position(dataset)
         own = self._own.get(dataset)
         matrix = self._modelled_proxies(dataset) if own is None else own.values.copy()
-        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(self.codes, dataset)
-        matrix[:, PROXIES.index("params")] = cost.params_m(self.codes, dataset)
-        return read_only(matrix)
+        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(cells.codes(), dataset)
+        matrix[:, PROXIES.index("params")] = cost.params_m(cells.codes(), dataset)
+        return matrix
 
     def _modelled_proxies(self, dataset: str) -> FloatArray:
         predicted = self._group("proxies")
@@ -150,35 +132,24 @@ class PackBenchmark:
         return np.column_stack(columns)
 
     def _missing_like_published(self, proxy: str, values: FloatArray | None) -> FloatArray:
-        size = len(self.codes)
+        size = len(cells.codes())
         if values is None:
             return np.full(size, np.nan)
-        published = surrogate.connected(self.codes)
+        published = surrogate.connected(cells.codes())
         if proxy != "zen":
-            published = nas_bench_201().canonical_index() == np.arange(size)
+            published = cells.canonical_rows() == np.arange(size)
         return np.where(published, values, np.nan)
 
-    def validation_accuracy_pct(self, dataset: str) -> FloatArray:
-        """`(size,)`, in %."""
+    def validation_pct(self, dataset: str) -> FloatArray:
+        """`(15625,)` labels in %, from a network fitted on validation accuracies alone."""
         return self._accuracy("validation", dataset)
+
+    def test_pct(self, dataset: str) -> FloatArray:
+        """`(15625,)` in %, from another network: opened by `llm_nas.tools.data.truth` only."""
+        return self._accuracy("test", dataset)
 
     def _accuracy(self, kind: str, dataset: str) -> FloatArray:
         dataset_position(dataset)
-        values = self._quantity("accuracy", f"{kind} {dataset}")
-        values[~surrogate.connected(self.codes)] = cost.CHANCE_PCT[dataset]
-        return read_only(values)
-
-    def params_m(self, dataset: str) -> FloatArray:
-        """`(size,)`: trainable parameters in M, in closed form."""
-        dataset_position(dataset)
-        return cost.params_m(self.codes, dataset)
-
-    def flops_m(self, dataset: str) -> FloatArray:
-        """`(size,)`: multiply-adds in M in NAS-Bench-201's convention, in closed form."""
-        dataset_position(dataset)
-        return cost.flops_m(self.codes, dataset)
-
-    def truth(self, dataset: str) -> Truth:
-        """Modelled test accuracies; opened by the evaluation only."""
-        dataset_position(dataset)
-        return TableTruth(lambda: self._accuracy("test", dataset))
+        values = self._quantity(kind, f"{kind} {dataset}")
+        values[~surrogate.connected(cells.codes())] = cost.CHANCE_PCT[dataset]
+        return values

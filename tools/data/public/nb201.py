@@ -1,8 +1,6 @@
 """Turns the pinned public CSV files into the tables the project reads."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,17 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from llm_nas.domain import DATASETS, PROXIES, Cell, FloatArray
+from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError, RequestError
-from llm_nas.tools.data import cost
-from llm_nas.tools.data.tables import (
+from llm_nas.tools.data.nb201 import cells, cost
+from llm_nas.tools.data.nb201.cells import DATASETS, SIZE
+from llm_nas.tools.data.nb201.tables import (
     ACCURACY_FILE,
     HARDWARE_FILE,
     METRICS,
-    SIZE,
     ZEROCOST_FILE,
 )
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.tools.data.npz import write_atomically
+from llm_nas.tools.proxies.names import PROXIES
 
 _HARDWARE_CSV = {dataset: f"hw_{dataset}.csv" for dataset in DATASETS}
 _PROXY_CSV = {
@@ -48,36 +47,13 @@ def convert(source: Path, target: Path) -> list[Path]:
     Raises:
         DataError: a CSV is missing, damaged or has unknown cells, or `target` cannot be written.
     """
-    codes = nas_bench_201().codes().astype(np.int8)
+    codes = cells.codes().astype(np.int8)
     tables: dict[str, Mapping[str, npt.NDArray[Any]]] = {
         ACCURACY_FILE: {"ops": codes, "test_acc": _test_accuracy(source / _ACCURACY_CSV)},
         HARDWARE_FILE: {"values": _hardware(source), "metrics": np.array(METRICS)},
         ZEROCOST_FILE: {"values": _zerocost(source), "proxies": np.array(PROXIES)},
     }
     return [write_atomically(target / name, arrays) for name, arrays in tables.items()]
-
-
-def write_atomically(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> Path:
-    """Write a compressed `.npz` beside `path`, then rename it into place.
-
-    Raises:
-        DataError: the directory is not writable or the disk is full; nothing is left behind.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as stream:
-            scratch = Path(stream.name)
-    except OSError as error:
-        raise DataError(f"{path.parent}: cannot be written ({error.strerror})") from error
-    try:
-        np.savez_compressed(scratch.with_suffix(".npz"), allow_pickle=False, **arrays)
-        os.replace(scratch.with_suffix(".npz"), path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-        scratch.with_suffix(".npz").unlink(missing_ok=True)
-    return path
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -101,7 +77,11 @@ def _numbers(path: Path, line: int, row: Mapping[str, str], columns: Sequence[st
         raise DataError(f"{path}, line {line}: a value is missing or not a number") from None
 
 
-def _cell(path: Path, line: int, text: str) -> Cell:
+def _row_of_codes() -> Mapping[tuple[int, ...], int]:
+    return {tuple(cell): row for row, cell in enumerate(cells.codes().tolist())}
+
+
+def _codes(path: Path, line: int, text: str) -> tuple[int, ...]:
     """The cell in a tuple such as `(4, 3, 3, 0, 0, 0)`."""
     try:
         return tuple(int(code) for code in text.strip("() ").split(","))
@@ -110,14 +90,13 @@ def _cell(path: Path, line: int, text: str) -> Cell:
 
 
 def _by_cell(path: Path, columns: Sequence[str]) -> FloatArray:
-    """`(size, len(columns))` in benchmark order from a CSV keyed by `net`; NaN where absent."""
-    space, values = nas_bench_201(), np.full((SIZE, len(columns)), np.nan)
+    """`(15625, len(columns))` in benchmark order from a CSV keyed by `net`; NaN where absent."""
+    row_of, values = _row_of_codes(), np.full((SIZE, len(columns)), np.nan)
     for line, row in _rows(path, ["net", *columns]):
-        try:
-            index = space.index(_cell(path, line, row["net"]))
-        except RequestError as error:
-            raise DataError(f"{path}, line {line}: {error}") from error
-        values[index] = _numbers(path, line, row, columns)
+        cell = _codes(path, line, row["net"])
+        if cell not in row_of:
+            raise DataError(f"{path}, line {line}: {cell} is no cell")
+        values[row_of[cell]] = _numbers(path, line, row, columns)
     return values
 
 
@@ -129,7 +108,7 @@ def _hardware(source: Path) -> FloatArray:
 
 
 def _zerocost(source: Path) -> FloatArray:
-    codes, tables = nas_bench_201().codes(), np.full((len(DATASETS), SIZE, len(PROXIES)), np.nan)
+    codes, tables = cells.codes(), np.full((len(DATASETS), SIZE, len(PROXIES)), np.nan)
     for position, dataset in enumerate(DATASETS):
         if dataset in _PROXY_CSV:
             tables[position] = _by_cell(source / _PROXY_CSV[dataset], PROXIES)
@@ -139,10 +118,10 @@ def _zerocost(source: Path) -> FloatArray:
 
 
 def _test_accuracy(path: Path) -> FloatArray:
-    space, values = nas_bench_201(), np.full((SIZE, len(DATASETS)), np.nan)
+    values = np.full((SIZE, len(DATASETS)), np.nan)
     for line, row in _rows(path, [*_ACCURACY_COLUMNS, "ArchitectureString"]):
         try:
-            index = space.index(space.parse(row["ArchitectureString"]))
+            (index,) = cells.rows([row["ArchitectureString"].strip()])
         except RequestError as error:
             raise DataError(f"{path}, line {line}: {error}") from error
         values[index] = _numbers(path, line, row, _ACCURACY_COLUMNS)

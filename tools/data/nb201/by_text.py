@@ -1,0 +1,118 @@
+"""The tables of NAS-Bench-201 as callers see them: by text, without test accuracies."""
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from llm_nas.domain import Arch, FloatArray
+from llm_nas.tools.data.locate import tables_folder
+from llm_nas.tools.data.nb201 import cells, cost
+from llm_nas.tools.data.nb201.pack import LABELS_SOURCE, PackTables
+from llm_nas.tools.data.nb201.tables import (
+    AVERAGED,
+    ENERGY_DEVICES,
+    ONE_SEED,
+    PublishedTables,
+    dataset_position,
+    missing_files,
+)
+
+
+class Nb201Tables:
+    """Labels, latencies, energies and proxies; NaN where a value is missing.
+
+    Validation accuracies are published ones where the tables have them for a data set; the
+    embedded pack, fitted on validation accuracies alone, stands in for those that are missing.
+    """
+
+    def __init__(self, published: PublishedTables | None) -> None:
+        """Take an open directory of tables; None: the embedded pack."""
+        self._published = published
+        self._tables = published if published is not None else PackTables()
+
+    @cached_property
+    def _pack(self) -> PackTables:
+        return PackTables(own=None)
+
+    @property
+    def modelled(self) -> bool:
+        """Whether latencies and proxies are the pack's."""
+        return self._published is None
+
+    @property
+    def source(self) -> str:
+        """Where latencies and proxies come from; contains 'surrogate' when they are modelled."""
+        return self._tables.source
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tables or pack in use."""
+        return self._tables.digest
+
+    @property
+    def archs(self) -> tuple[Arch, ...]:
+        """Text of every cell."""
+        return cells.texts()
+
+    def label_source(self, task: str) -> str:
+        """Where the labels of a task come from."""
+        if self._published is not None and self._published.validation_pct(task) is not None:
+            return f"{self.source}, validation accuracy of one training"
+        return f"{self.source}, surrogate labels (embedded pack, {LABELS_SOURCE})"
+
+    def validation_pct(
+        self, task: str, archs: Sequence[Arch], *, averaged: bool = False
+    ) -> FloatArray:
+        """`(n,)` validation accuracies in %: of one training, or `averaged` over seeds."""
+        dataset_position(task)
+        values = None
+        if self._published is not None:
+            values = self._published.validation_pct(task, AVERAGED if averaged else ONE_SEED)
+        if values is None:
+            values = self._pack.validation_pct(task)
+        return values[cells.rows(archs)]
+
+    def latencies_ms(self, task: str, device: str, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)`, batch 1; NaN where the device has no value."""
+        return self._tables.latency_ms(task, device)[cells.rows(archs)]
+
+    def energies_mj(self, task: str, device: str, archs: Sequence[Arch]) -> FloatArray | None:
+        """`(n,)`, batch 1; None for a device without energies."""
+        if device not in ENERGY_DEVICES:
+            return None
+        return self._tables.energy_mj(task, device)[cells.rows(archs)]
+
+    def proxies(self, task: str, archs: Sequence[Arch]) -> FloatArray:
+        """`(n, 13)` in the order of `llm_nas.tools.proxies.names.PROXIES`."""
+        return self._tables.proxies(task)[cells.rows(archs)]
+
+    def params_m(self, task: str, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)` trainable parameters in M, in closed form."""
+        dataset_position(task)
+        return cost.params_m(cells.codes()[cells.rows(archs)], task)
+
+    def macs_m(self, task: str, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)` multiply-adds in M in NAS-Bench-201's convention, in closed form."""
+        dataset_position(task)
+        return cost.flops_m(cells.codes()[cells.rows(archs)], task)
+
+    def twins(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
+        """The text without unused operations of every cell."""
+        return tuple(cells.texts()[row] for row in cells.canonical_rows()[cells.rows(archs)])
+
+
+def nb201_tables(data_dir: Path | None = None) -> Nb201Tables:
+    """The first source there is: `data_dir`, `LLM_NAS_DATA`, the user cache, the embedded pack.
+
+    Raises:
+        DataError: The named directory lacks files, or a table is half-written, of a wrong shape
+            or otherwise unreadable.
+    """
+    return _open(tables_folder(missing_files, data_dir))
+
+
+@cache
+def _open(folder: Path | None) -> Nb201Tables:
+    return Nb201Tables(None if folder is None else PublishedTables(folder))

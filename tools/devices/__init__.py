@@ -1,0 +1,41 @@
+"""Devices by name: tables of latencies, sums of look-up tables, or machines that measure."""
+
+from pathlib import Path
+
+from llm_nas.errors import RequestError
+from llm_nas.ports import Device, SearchSpace
+
+
+def open_device(
+    name: str,
+    space: SearchSpace,
+    task_name: str,
+    *,
+    data_dir: Path | None = None,
+    folder: Path | None = None,
+) -> Device:
+    """The device of a name, for the networks of a space and a task.
+
+    Args:
+        name: A tabulated device, `NAME=FILE.csv`, `host`, `NAME=cmd:...` or `NAME=ssh://...`.
+        space: Whose networks are timed.
+        task_name: Sets the image size and classes that networks are timed with.
+        data_dir: Directory of public tables; None: the environment's, the cache or the pack.
+        folder: Where a device that measures keeps its files.
+
+    Raises:
+        RequestError, DataError: What is wrong with the name or file, and what is allowed.
+    """
+    from llm_nas.tools.devices import table
+    from llm_nas.tools.devices.real import is_real, open_real_device
+    from llm_nas.tools.tasks import shape_of
+
+    if is_real(name):
+        return open_real_device(name, space, shape_of(task_name), folder=folder)
+    known = table.names(space.name)
+    if "=" in name:
+        return table.from_csv(name, space, known)
+    if name not in known:
+        listed = f"{', '.join(known)} or NAME=FILE.csv" if known else "NAME=FILE.csv"
+        raise RequestError(f"device: unknown '{name}' for {space.name}; use {listed}, host")
+    return table.tabulated(name, space.name, task_name, data_dir)

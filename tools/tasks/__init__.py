@@ -1,0 +1,68 @@
+"""Tasks by name: tables of trained networks, or real trainings."""
+
+from pathlib import Path
+
+from llm_nas.domain import TaskShape
+from llm_nas.errors import RequestError
+from llm_nas.ports import SearchSpace, Task
+
+SHAPES = {
+    "cifar10": TaskShape(height=32, width=32, classes=10),
+    "cifar100": TaskShape(height=32, width=32, classes=100),
+    "ImageNet16-120": TaskShape(height=16, width=16, classes=120),
+    "imagenet": TaskShape(height=224, width=224, classes=1000),
+}
+"""Images and classes of tabulated tasks."""
+_NO_IMAGES = ("openwebtext",)
+
+
+def shape_of(name: str) -> TaskShape | None:
+    """What networks of a task take and give; None where they take no images.
+
+    Raises:
+        RequestError, DataError: An unknown task, or a folder or file that cannot be read.
+    """
+    if name in SHAPES:
+        return SHAPES[name]
+    if name in _NO_IMAGES or name.endswith(".csv"):
+        return None
+    from llm_nas.tools.tasks.real import shape_of_real
+
+    return shape_of_real(name)
+
+
+def open_task(
+    name: str,
+    space: SearchSpace,
+    *,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    folder: Path | None = None,
+) -> Task:
+    """The task of a name: tabulated, a CSV of trained networks, or a real one.
+
+    Args:
+        name: `cifar10`, `imagenet`, ..., `FILE.csv`, `digits`, a folder of images, `FILE.npz`.
+        space: Whose networks are trained.
+        data_dir: Directory of public tables; None: the environment's, the cache or the pack.
+        seed: Of the split of a user's images.
+        epochs: Of a full training, on tasks that train.
+        folder: Where a task that trains keeps its files.
+
+    Raises:
+        RequestError, DataError: What is wrong with the name or file, and what is allowed.
+    """
+    from llm_nas.tools.tasks import tables
+
+    if name.endswith(".csv"):
+        return tables.from_csv(Path(name), space)
+    task = tables.tabulated(name, space.name, data_dir)
+    if task is not None:
+        return task
+    if name in SHAPES or name in _NO_IMAGES:
+        known = ", ".join(f"{family}/{task}" for family, task in tables.PAIRS)
+        raise RequestError(f"task '{name}' has no table for space {space.name}; known: {known}")
+    from llm_nas.tools.tasks.real import open_real_task
+
+    return open_real_task(name, space, seed=seed, epochs=epochs, folder=folder)
