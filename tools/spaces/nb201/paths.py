@@ -11,11 +11,9 @@ from itertools import product
 import numpy as np
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray
+from llm_nas.tools.spaces.nb201.cells import CONV1, CONV3, NONE, OPERATIONS, PATHS, SKIP
 
-_SKIP, _NONE, _CONV_3X3, _CONV_1X1, _POOL = range(5)
-_PATHS = ((0, 3, 5), (0, 4), (1, 5), (2,))
-"""Edges of each path from input to output; edges in the order 1>2 1>3 1>4 2>3 2>4 3>4."""
-_KEPT = (_CONV_3X3, _CONV_1X1, _POOL)
+_KEPT = tuple(op for op in range(len(OPERATIONS)) if op not in (SKIP, NONE))
 _LONGEST = 3
 _WEIGHTS = (0.15, 0.02, 0.02, 0.0)
 """Squared inverse length scale of each block; chosen on tuning seeds. Trees see all."""
@@ -27,12 +25,11 @@ def path_blocks(codes: IntArray) -> list[tuple[FloatArray, float]]:
     Counts and depths, path sequences, operations per path, one-hot edges.
 
     Args:
-        codes: `(n, 6)`, operations of canonical cells: 0 skip_connect, 1 none, 2 nor_conv_3x3,
-            3 nor_conv_1x1, 4 avg_pool_3x3.
+        codes: `(n, 6)`, operations of canonical cells.
     """
-    live = np.stack([np.all(codes[:, path] != _NONE, axis=1) for path in _PATHS], axis=1)
-    counts = np.stack([np.sum(codes == op, axis=1) for op in range(5)], axis=1)
-    one_hot = np.eye(5)[codes].reshape(len(codes), -1)
+    live = np.stack([np.all(codes[:, path] != NONE, axis=1) for path in PATHS], axis=1)
+    counts = np.stack([np.sum(codes == op, axis=1) for op in range(len(OPERATIONS))], axis=1)
+    one_hot = np.eye(len(OPERATIONS))[codes].reshape(len(codes), -1)
     blocks = (
         np.hstack([counts, _summary(codes, live)]),
         _sequences(codes, live),
@@ -47,8 +44,8 @@ def path_blocks(codes: IntArray) -> list[tuple[FloatArray, float]]:
 
 def _summary(codes: IntArray, live: BoolArray) -> FloatArray:
     """Live paths, convolutions on them, deepest and shallowest, those without a convolution."""
-    convolution = np.isin(codes, (_CONV_3X3, _CONV_1X1))
-    lengths = np.stack([convolution[:, path].sum(axis=1) for path in _PATHS], axis=1)
+    convolution = np.isin(codes, (CONV3, CONV1))
+    lengths = np.stack([convolution[:, path].sum(axis=1) for path in PATHS], axis=1)
     columns = (
         live.sum(axis=1),
         (lengths * live).sum(axis=1),
@@ -63,10 +60,10 @@ def _sequences(codes: IntArray, live: BoolArray) -> FloatArray:
     """How many live paths reduce to each sequence of up to three operations, `(n, 40)`."""
     base = len(_KEPT) + 3
     keys = np.full(live.shape, -1, dtype=np.int64)
-    for column, path in enumerate(_PATHS):
+    for column, path in enumerate(PATHS):
         key = np.zeros(len(codes), dtype=np.int64)
         for edge in path:
-            key = np.where(codes[:, edge] == _SKIP, key, key * base + codes[:, edge] + 1)
+            key = np.where(codes[:, edge] == SKIP, key, key * base + codes[:, edge] + 1)
         keys[:, column] = np.where(live[:, column], key, -1)
     spelled: list[int] = []
     for length in range(_LONGEST + 1):
@@ -78,7 +75,7 @@ def _sequences(codes: IntArray, live: BoolArray) -> FloatArray:
 def _per_path(codes: IntArray, live: BoolArray) -> FloatArray:
     """For every path: whether it is live, and the count of each operation on it, -1 if cut."""
     columns: list[FloatArray] = []
-    for column, path in enumerate(_PATHS):
+    for column, path in enumerate(PATHS):
         alive = live[:, column]
         columns.append(alive.astype(np.float64))
         for op in _KEPT:
