@@ -1,4 +1,4 @@
-"""One niche in one generation: recall, analyst and designer, validator, time, train, archive, record.
+"""One niche in one generation, from recalling claims to recording what came of it.
 
 These nodes only call ports and pass values on. They read what was known before this generation,
 so that siblings, which run at the same time, cannot influence each other.

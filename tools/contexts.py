@@ -1,46 +1,23 @@
 """From names to things: the space, task and device of a context `SPACE/TASK/DEVICE`."""
 
 import re
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from llm_nas.domain import Arch, ContextName
 from llm_nas.errors import RequestError
 from llm_nas.ports import Device, SearchSpace, Task
 
-DEFAULTS = {
-    "mobile": ContextName(space="mobile", task="digits", device="host"),
-    "nb201": ContextName(space="nb201", task="cifar10", device="edgegpu"),
-    "anb": ContextName(space="anb", task="imagenet", device="a100"),
-    "anb-rows": ContextName(space="anb-rows", task="imagenet", device="a100"),
-    "hwgpt-s": ContextName(space="hwgpt-s", task="openwebtext", device="h100"),
-    "fbnet": ContextName(space="fbnet", task="digits", device="edgegpu"),
-}
-"""What is taken for the parts that a request leaves out; the first one is the default of all."""
+_KNOWN = Path(__file__).parent / "data" / "contexts.toml"
 
-_SPACE_OF_TASK = {
-    "cifar10": "nb201",
-    "cifar100": "nb201",
-    "ImageNet16-120": "nb201",
-    "imagenet": "anb",
-    "openwebtext": "hwgpt-s",
-}
-_SPACE_OF_DEVICE = {
-    "edgegpu": "nb201",
-    "raspi4": "nb201",
-    "edgetpu": "nb201",
-    "pixel3": "nb201",
-    "eyeriss": "nb201",
-    "fpga": "nb201",
-    "a100": "anb",
-    "rtx3090": "anb",
-    "tpuv2": "anb",
-    "tpuv3": "anb",
-    "zcu102": "anb",
-    "vck190": "anb",
-    "h100": "hwgpt-s",
-}
+
+@cache
+def known() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """`tasks` and `devices` of every space that ships, the default first."""
+    return tomllib.loads(_KNOWN.read_text(encoding="utf-8"))
 
 
 def resolve(space: str | None, task: str | None, device: str | None) -> ContextName:
@@ -50,20 +27,21 @@ def resolve(space: str | None, task: str | None, device: str | None) -> ContextN
         RequestError: For a space of the user's own without a task and a device.
     """
     family = space or _family(task, device)
-    default = DEFAULTS.get(family)
-    if default is None:
-        if task is None or device is None:
-            missing = "--task" if task is None else "--device"
-            raise RequestError(f"--space {family}: a space of your own needs {missing} named too")
-        default = ContextName(space=family, task=task, device=device)
-    return ContextName(space=family, task=task or default.task, device=device or default.device)
+    if family in known():
+        task = task or known()[family]["tasks"][0]
+        device = device or known()[family]["devices"][0]
+    if task is None or device is None:
+        missing = "--task" if task is None else "--device"
+        raise RequestError(f"--space {family}: a space of your own needs {missing} named too")
+    return ContextName(space=family, task=task, device=device)
 
 
 def _family(task: str | None, device: str | None) -> str:
     """The space that a task, or else a device, belongs to."""
-    if task is not None:
-        return _SPACE_OF_TASK.get(task, next(iter(DEFAULTS)))
-    return _SPACE_OF_DEVICE.get(device or "", next(iter(DEFAULTS)))
+    by_task = (name for name, parts in known().items() if task in parts["tasks"])
+    by_device = (name for name, parts in known().items() if device in parts["devices"])
+    first = next(iter(known()))
+    return next(by_task, first) if task is not None else next(by_device, first)
 
 
 _PARTS = re.compile(

@@ -6,18 +6,35 @@ Importing this package opens no file and no socket; heavy parts load when used.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_nas.choices import Choice
     from llm_nas.domain import SearchReport, SearchRequest
-    from llm_nas.graph.search import search
+    from llm_nas.graph.finish import finish
+    from llm_nas.graph.search import resume, search
     from llm_nas.knowledge.store import HeuristicStore
+    from llm_nas.tools.spaces.space import Space
 
-__version__ = "0.1.0"
-__all__ = ["HeuristicStore", "SearchReport", "SearchRequest", "__version__", "search"]
+__version__ = "0.2.0"
+__all__ = [
+    "Choice",
+    "HeuristicStore",
+    "SearchReport",
+    "SearchRequest",
+    "Space",
+    "__version__",
+    "finish",
+    "resume",
+    "search",
+]
 
 _HOMES = {
-    "SearchRequest": "llm_nas.domain",
-    "SearchReport": "llm_nas.domain",
-    "search": "llm_nas.graph.search",
+    "Choice": "llm_nas.choices",
     "HeuristicStore": "llm_nas.knowledge.store",
+    "SearchReport": "llm_nas.domain",
+    "SearchRequest": "llm_nas.domain",
+    "Space": "llm_nas.tools.spaces.space",
+    "finish": "llm_nas.graph.finish",
+    "resume": "llm_nas.graph.search",
+    "search": "llm_nas.graph.search",
 }
 
 

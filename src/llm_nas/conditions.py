@@ -124,6 +124,18 @@ def matches(condition: Condition, facts: Facts) -> bool:
     A choice that is not active, and a quantity that is not known, meets no condition about it.
     """
     match condition:
+        case AllOf(parts=parts):
+            return all(matches(p, facts) for p in parts)
+        case AnyOf(parts=parts):
+            return any(matches(p, facts) for p in parts)
+        case Not(part=part):
+            return not matches(part, facts)
+        case _:
+            return _leaf_matches(condition, facts)
+
+
+def _leaf_matches(leaf: Leaf, facts: Facts) -> bool:
+    match leaf:
         case Anything():
             return True
         case Is(choice=choice, values=values):
@@ -134,20 +146,14 @@ def matches(condition: Condition, facts: Facts) -> bool:
                 return False
             return value >= bound if relation == "ge" else value <= bound
         case Count():
-            return _compare(_count(condition, facts), condition.relation, condition.count)
+            return _compare(_count(leaf, facts), leaf.relation, leaf.count)
         case Quantity(name=name, low=low, high=high):
             number = facts.quantities.get(name)
             if number is None:
                 return False
             return (low is None or number >= low) and (high is None or number < high)
-        case AllOf(parts=parts):
-            return all(matches(p, facts) for p in parts)
-        case AnyOf(parts=parts):
-            return any(matches(p, facts) for p in parts)
-        case Not(part=part):
-            return not matches(part, facts)
         case _:
-            assert_never(condition)
+            assert_never(leaf)
 
 
 def _count(condition: Count, facts: Facts) -> int:

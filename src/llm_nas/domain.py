@@ -276,6 +276,8 @@ class RoleUsage(Frozen):
     failures: int = 0
     failure: str = ""
     """Why the last call that failed gave no answer."""
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    """Time spent waiting for the model; calls at the same time count once."""
 
 
 class Cost(Frozen):
@@ -435,4 +437,4 @@ class TraceEvent(Frozen):
     role: str
     event: str
     seq: int
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = Field(default_factory=dict[str, Any])

@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `--help` stays quick.
 """
 
 from itertools import pairwise
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
@@ -14,11 +15,13 @@ from llm_nas.cli import (
     bias,
     compare,
     data,
+    device,
+    finish,
     heuristics,
     predictor,
-    probe_memory,
     proxies,
     report,
+    runs,
     search,
     trace,
     transfer,
@@ -32,7 +35,7 @@ _INTERRUPTED = 130
 def _app() -> typer.Typer:
     app = typer.Typer(
         name="llm-nas",
-        help="Find fast and accurate network cells for a device.",
+        help="Name a family of networks, your data and your device; get the front of both.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -45,12 +48,26 @@ def _app() -> typer.Typer:
     app.command("report")(report.report)
     app.command("transfer")(transfer.transfer)
     app.command("bias")(bias.bias)
-    app.command("probe-memory")(probe_memory.probe_memory)
+    app.command("finish")(finish.finish)
     app.add_typer(heuristics.app, name="heuristics")
     app.add_typer(predictor.app, name="predictor")
     app.add_typer(proxies.app, name="proxies")
     app.add_typer(data.app, name="data")
+    app.add_typer(device.app, name="device")
+    app.add_typer(runs.app, name="runs")
+    app.callback(invoke_without_command=True)(_version)
     return app
+
+
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Name a family of networks, your data and your device; get the front of both."""
+    if version:
+        from llm_nas import __version__
+
+        say(f"llm-nas {__version__}")
+        raise typer.Exit
 
 
 def run(arguments: list[str]) -> int:
