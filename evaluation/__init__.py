@@ -1,4 +1,4 @@
-"""The truth meter: indicators, true fronts, scores, controls and statistics.
+"""The truth meter: indicators, scores, controls and statistics.
 
-Nothing here proposes cells for the product; everything here says how good cells are.
+Nothing here proposes networks for the product; everything here says how good networks are.
 """

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from llm_nas.domain import BoolArray, FloatArray
 from llm_nas.errors import RequestError
 
-MARGIN = 0.1
-"""How far beyond the nadir the reference point of the protocol lies, in normalised units."""
+REFERENCE_POINT = (1.1, 1.1)
+"""Hypervolume reference of the protocol, in units of the reference front's box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,10 @@ class Box:
     high: tuple[float, ...]
 
     def normalise(self, points: FloatArray) -> FloatArray:
-        """`(n, m)` points in units of the box; along a flat side, in % or ms from it."""
+        """`(n, m)` points in units of the box; along a flat side, in the objective's unit."""
         low, high = np.asarray(self.low), np.asarray(self.high)
         extent = np.where(high > low, high - low, 1.0)
         return np.asarray((points - low) / extent, dtype=np.float64)
-
-
-def error_pct(accuracy_pct: npt.ArrayLike) -> FloatArray:
-    """Error in % from accuracy in %: the one place where a maximised quantity is flipped."""
-    return np.asarray(100.0 - np.asarray(accuracy_pct, dtype=np.float64), dtype=np.float64)
-
-
-def objectives(accuracy_pct: npt.ArrayLike, latency_ms: npt.ArrayLike) -> FloatArray:
-    """`(n, 2)` points (error in %, latency in ms) from two `(n,)` arrays."""
-    latency = np.asarray(latency_ms, dtype=np.float64)
-    return np.column_stack((error_pct(accuracy_pct), latency))
 
 
 def bounding_box(points: npt.ArrayLike) -> Box:
@@ -63,17 +52,6 @@ def checked_points(points: npt.ArrayLike, name: str = "points") -> FloatArray:
     return array
 
 
-def _checked_pair(
-    points: npt.ArrayLike, reference: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray]:
-    found, front = checked_points(points), checked_points(reference, "reference set")
-    if found.shape[1] != front.shape[1]:
-        raise RequestError(
-            f"points have {found.shape[1]} objectives but the reference set has {front.shape[1]}"
-        )
-    return found, front
-
-
 def hypervolume(points: npt.ArrayLike, ref: npt.ArrayLike) -> float:
     """Volume dominated by `(n, m)` points up to `ref` `(m,)`; larger is better.
 
@@ -91,23 +69,17 @@ def hypervolume(points: npt.ArrayLike, ref: npt.ArrayLike) -> float:
     return float(moocore.hypervolume(checked, ref=corner))
 
 
-def igd(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
-    """Mean Euclidean distance from each reference point to its nearest point; smaller is better.
-
-    Raises:
-        RequestError: For empty or non-finite sets or sets of different dimension.
-    """
-    found, front = _checked_pair(points, reference)
-    return float(moocore.igd(found, ref=front))
-
-
 def igd_plus(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """IGD that only counts shortfalls, max(a - z, 0) per objective (Ishibuchi et al. 2015).
 
     Raises:
         RequestError: For empty or non-finite sets or sets of different dimension.
     """
-    found, front = _checked_pair(points, reference)
+    found, front = checked_points(points), checked_points(reference, "reference set")
+    if found.shape[1] != front.shape[1]:
+        raise RequestError(
+            f"points have {found.shape[1]} objectives but the reference set has {front.shape[1]}"
+        )
     return float(moocore.igd_plus(found, ref=front))
 
 

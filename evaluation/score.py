@@ -1,187 +1,296 @@
-"""Score the cells a search evaluated (protocol 1).
+"""Score the trainings of a search (protocol 2).
 
-The *claimed front* is what a search would hand to its user: the evaluated cells that no other
-evaluated cell dominates by predicted accuracy and latency. It is scored with test accuracies.
-Once re-scored its points may dominate each other; hypervolume and IGD+ take that as it is, so a
-claim that turns out bad costs nothing but the place it took. Cells at chance level are no
-networks: they add no hypervolume, however fast. Distances are defined for them and count.
+The *claimed front* is what a search hands to its user: the trained networks that no other one
+beats by measured error and latency. It is scored by truth, which the search never saw. A
+network that learned nothing adds no hypervolume, however fast it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from llm_nas.domain import Coverage, FloatArray, Frozen, IntArray
+from llm_nas.domain import (
+    Arch,
+    BoolArray,
+    Failure,
+    FloatArray,
+    IntArray,
+    Measurement,
+    Metric,
+)
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.front import REFERENCE_POINT, UNIT_POINT
 from llm_nas.evaluation.indicators import (
+    REFERENCE_POINT,
+    Box,
+    bounding_box,
     hypervolume,
-    igd,
     igd_plus,
     non_dominated_mask,
-    objectives,
 )
-from llm_nas.evaluation.truth import TruthContext
+from llm_nas.frozen import Frozen
 
-Indices = Sequence[int] | IntArray
+CHECKPOINTS = (12, 24, 36, 60, 120)
+"""Trainings after which `hv_at` is told."""
+LEVELS = (0.90, 0.95)
+"""Shares of the reference front's hypervolume whose price in trainings is told."""
+ABOVE_CHANCE = 1.5
+"""An accuracy counts when it exceeds this multiple of guessing."""
+
+
+class ReferenceFront(Protocol):
+    """The points all figures of a context are shares of."""
+
+    @property
+    def latency_ms(self) -> FloatArray: ...  # noqa: D102
+    @property
+    def error(self) -> FloatArray: ...  # noqa: D102
+
+
+class Truth(Protocol):
+    """What is known of a context after a search: `llm_nas.evaluation.truth` opens it."""
+
+    @property
+    def metric(self) -> Metric: ...  # noqa: D102
+    @property
+    def chance_error(self) -> float | None: ...  # noqa: D102
+    @property
+    def reference(self) -> ReferenceFront: ...  # noqa: D102
+    def errors(self, archs: Sequence[Arch]) -> FloatArray: ...  # noqa: D102
+    def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray: ...  # noqa: D102
+
+
+class Coverage(Frozen):
+    """How much of the ground a search touched, as shares."""
+
+    niches: float
+    """Of the niches, those with a trained network."""
+    latency_deciles: float
+    """Of the reference front's tenths by latency, those the claimed front reaches."""
 
 
 class Scores(Frozen):
-    """The figures of one run; all but `igd`, `igd_plus` and `optimism` are better when larger."""
+    """The figures of one run; larger is better but for `igd_plus` and `optimism`."""
 
     hv: float
-    """Hypervolume of the re-scored claimed front / that of the true front."""
-    hv_ceiling: float
-    """The same when every cell is scored by the predictor."""
-    igd: float
-    igd_plus: float
-    """Of the re-scored claimed front to the true front, in normalised units."""
-    unit_hv: float
-    """Hypervolume in the box of the whole space, reference (1, 1) / that of the true front."""
+    """Hypervolume of the re-scored claimed front / that of the reference front."""
+    hv_at: dict[str, float]
+    """The same after so many trainings; "0": what earlier trainings alone are worth."""
+    igd_plus: float | None
+    """Of the claimed front to the reference front, normalised; None where nothing counts."""
     optimism: float
-    """Predicted minus true relative hypervolume of the claimed front."""
+    """Mean true error less measured error of the claimed front, in the metric's unit."""
     coverage: Coverage
-    front: tuple[int, ...]
-    """Benchmark indices of the claimed front, by latency."""
+    trainings_to: dict[str, float | None]
+    """Trainings until `hv` first reached a level; None: never."""
+    front: tuple[Arch, ...]
+    """The claimed front, by latency."""
 
 
-def claimed_front(
-    latency_ms: FloatArray, predicted_pct: FloatArray, evaluated: Indices
-) -> IntArray:
-    """Evaluated cells non-dominated by predicted accuracy and latency, by latency.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A reference front with the box and volume everything is normalised by."""
 
-    Cells without a latency cannot be claimed.
+    box: Box
+    points: FloatArray
+    """`(n, 2)` (error, latency) of the reference front, normalised."""
+    volume: float
 
-    Raises:
-        RequestError: If no evaluated cell has a latency, an index is out of range, or the
-            prediction of an evaluated cell is not finite.
-    """
-    cells = usable_cells(latency_ms, evaluated)
-    mask = non_dominated_mask(objectives(predicted_pct[cells], latency_ms[cells]))
-    front = cells[mask]
-    return front[np.argsort(latency_ms[front], kind="stable")]
+    @classmethod
+    def of(cls, reference: ReferenceFront) -> "Scale":
+        """The scale of a reference front of (error, latency in ms)."""
+        points = np.column_stack((reference.error, reference.latency_ms))
+        box = bounding_box(points)
+        scaled = box.normalise(points)
+        return cls(box, scaled, hypervolume(scaled, REFERENCE_POINT))
 
-
-def relative_hv(context: TruthContext, indices: Indices) -> float:
-    """Hypervolume of cells by test accuracy / that of the true front; 0 for an empty set."""
-    cells = np.asarray(indices, dtype=np.int64)
-    cells = cells[context.eligible[cells]]
-    if cells.size == 0:
-        return 0.0
-    points = context.box.normalise(context.points(cells))
-    return hypervolume(points, REFERENCE_POINT) / context.true_hv
+    def share(self, points: FloatArray) -> float:
+        """Hypervolume of `(n, 2)` (error, latency) points over the reference's; 0 for none."""
+        if len(points) == 0:
+            return 0.0
+        return hypervolume(self.box.normalise(points), REFERENCE_POINT) / self.volume
 
 
-def relative_unit_hv(context: TruthContext, indices: Indices) -> float:
-    """The same in the box of the whole space with reference (1, 1)."""
-    cells = np.asarray(indices, dtype=np.int64)
-    cells = cells[context.eligible[cells]]
-    if cells.size == 0:
-        return 0.0
-    points = context.unit_box.normalise(context.points(cells))
-    return hypervolume(points, UNIT_POINT) / context.true_unit_hv
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Trainings in order, beside their truth; reused ones come first and cost nothing."""
+
+    rows: tuple[Measurement, ...]
+    measured: FloatArray
+    """`(n, 2)` (error, latency in ms) as the search saw them."""
+    true: FloatArray
+    """`(n, 2)` of the same networks by truth."""
+    counts: BoolArray
+    """`(n,)`: whether truth knows them as networks that learned something."""
+    spent: FloatArray
+    """`(n,)` trainings paid when each was known, failures included."""
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Measurement | Failure],
+        truth: Truth,
+        reused: Sequence[Measurement] = (),
+    ) -> "Ledger":
+        """Rows of a run in the order of training; truth is asked once, for all of them."""
+        spent = np.cumsum([row.trainings for row in rows]) if rows else np.zeros(0)
+        paid = [
+            (r, float(s)) for r, s in zip(rows, spent, strict=True) if isinstance(r, Measurement)
+        ]
+        both = (*reused, *(row for row, _ in paid))
+        archs = [row.arch for row in both]
+        true = np.column_stack((truth.errors(archs), truth.latencies_ms(archs)))
+        values = np.array([row.value for row in both])
+        latency = np.array([row.latency_ms for row in both])
+        return cls(
+            both,
+            np.column_stack((truth.metric.errors(values), latency)),
+            true,
+            np.isfinite(true).all(axis=1) & _learned(truth, true[:, 0]),
+            np.concatenate((np.zeros(len(reused)), [s for _, s in paid])),
+        )
+
+    def front(self, trainings: float | None = None) -> IntArray:
+        """Positions of the claimed front after so many trainings (None: all), by latency."""
+        upto = len(self.rows) if trainings is None else _within(self.spent, trainings)
+        known = np.flatnonzero(np.isfinite(self.measured[:upto]).all(axis=1))
+        if known.size == 0:
+            return known
+        kept = known[non_dominated_mask(self.measured[known])]
+        return np.asarray(kept[np.argsort(self.measured[kept, 1], kind="stable")], dtype=np.int64)
+
+    def share(self, scale: Scale, front: IntArray) -> float:
+        """`hv` of a claimed front."""
+        return scale.share(self.true[front[self.counts[front]]])
 
 
-def ceiling(context: TruthContext, predicted_pct: FloatArray) -> float:
-    """`hv` of a search that asked for every cell: the limit the predictor sets."""
-    everything = np.flatnonzero(np.isfinite(context.latency_ms))
-    return relative_hv(context, claimed_front(context.latency_ms, predicted_pct, everything))
+def _within(spent: FloatArray, trainings: float) -> int:
+    return int(np.searchsorted(spent, trainings + 1e-9, side="right"))
+
+
+def _learned(truth: Truth, errors: FloatArray) -> BoolArray:
+    chance = truth.chance_error
+    if chance is None:
+        return np.ones(errors.shape, dtype=np.bool_)
+    if truth.metric.higher_is_better:
+        best = truth.metric.best
+        chance = best - ABOVE_CHANCE * (best - chance)
+    return np.asarray(errors < chance, dtype=np.bool_)
 
 
 def score(
-    context: TruthContext,
-    evaluated: Indices,
-    predicted_pct: FloatArray,
-    niche_labels: IntArray | None = None,
+    rows: Sequence[Measurement | Failure],
+    truth: Truth,
     *,
-    hv_ceiling: float | None = None,
+    reused: Sequence[Measurement] = (),
+    niches: int = 0,
 ) -> Scores:
-    """All figures of a run from the cells it evaluated.
+    """All figures of a run.
 
     Args:
-        context: The truth.
-        evaluated: Benchmark indices of the evaluated cells.
-        predicted_pct: `(size,)` predicted accuracy in %.
-        niche_labels: `(size,)` position of each cell's niche (`Partition.labels`); without it
-            the whole space is one niche.
-        hv_ceiling: Known value of `ceiling`, which depends on the predictor alone.
+        rows: What it trained, in order, failures included.
+        truth: Of its context.
+        reused: Earlier trainings that it took over for nothing.
+        niches: How many niches the space has; 0: coverage of niches is told as 1.
 
     Raises:
-        RequestError: If nothing usable was evaluated or a table has the wrong length.
+        RequestError: If nothing was trained or reused.
     """
-    if predicted_pct.shape != context.latency_ms.shape:
-        raise RequestError(
-            f"predictions have shape {predicted_pct.shape}, the context {context.latency_ms.shape}"
-        )
-    front = claimed_front(context.latency_ms, predicted_pct, evaluated)
-    points = context.box.normalise(context.points(front))
-    hv = relative_hv(context, front)
+    ledger, scale = Ledger.of(rows, truth, reused), Scale.of(truth.reference)
+    front = ledger.front()
+    if front.size == 0:
+        raise RequestError("no network was trained, so there is no front to score")
+    counted = ledger.true[front[ledger.counts[front]]]
+    known = front[np.isfinite(ledger.true[front, 0])]
+    optimism = ledger.true[known, 0] - ledger.measured[known, 0]
+    touched = len({row.niche for row in ledger.rows})
     return Scores(
-        hv=hv,
-        hv_ceiling=ceiling(context, predicted_pct) if hv_ceiling is None else hv_ceiling,
-        igd=igd(points, context.front_points),
-        igd_plus=igd_plus(points, context.front_points),
-        unit_hv=relative_unit_hv(context, front),
-        optimism=_predicted_hv(context, predicted_pct, front) - hv,
-        coverage=coverage(context, evaluated, front, niche_labels),
-        front=tuple(front.tolist()),
+        hv=scale.share(counted),
+        hv_at=_checkpoints(ledger, scale, bool(reused)),
+        igd_plus=igd_plus(scale.box.normalise(counted), scale.points) if len(counted) else None,
+        optimism=float(optimism.mean()) if optimism.size else 0.0,
+        coverage=Coverage(
+            niches=touched / niches if niches else 1.0,
+            latency_deciles=_deciles(np.asarray(truth.reference.latency_ms), counted[:, 1]),
+        ),
+        trainings_to=_prices(ledger, scale),
+        front=tuple(ledger.rows[i].arch for i in front),
     )
 
 
-def hv_at_k(context: TruthContext, finalists: Indices, validation_pct: FloatArray) -> float:
-    """`hv` after the finalists were trained: their front by validation accuracy, re-scored.
+def hv_at(
+    rows: Sequence[Measurement | Failure], truth: Truth, reused: Sequence[Measurement] = ()
+) -> dict[str, float]:
+    """`hv` at the protocol's checkpoints that were reached; "0" where trainings were reused."""
+    return _checkpoints(Ledger.of(rows, truth, reused), Scale.of(truth.reference), bool(reused))
 
-    Raises:
-        RequestError: If no finalist has a latency or one lacks a validation accuracy.
+
+def _checkpoints(ledger: Ledger, scale: Scale, warm: bool) -> dict[str, float]:
+    total = float(ledger.spent[-1]) if ledger.spent.size else 0.0
+    at = ([0] if warm else []) + [k for k in CHECKPOINTS if k <= total + 1e-9]
+    return {str(k): ledger.share(scale, ledger.front(k)) for k in at}
+
+
+def curve(
+    rows: Sequence[Measurement | Failure], truth: Truth, reused: Sequence[Measurement] = ()
+) -> tuple[tuple[float, float], ...]:
+    """(trainings, hv) wherever the claimed front changed."""
+    return tuple(_steps(Ledger.of(rows, truth, reused), Scale.of(truth.reference)))
+
+
+def _steps(ledger: Ledger, scale: Scale) -> list[tuple[float, float]]:
+    """(trainings, hv) after each network that joined the claimed front of its moment."""
+    found: list[tuple[float, float]] = []
+    front = np.zeros(0, dtype=np.int64)
+    for i, point in enumerate(ledger.measured):
+        held = ledger.measured[front]
+        beaten = (held <= point).all(axis=1) & (held < point).any(axis=1)
+        if not np.isfinite(point).all() or beaten.any():
+            continue
+        worse = (point <= held).all(axis=1) & (point < held).any(axis=1)
+        front = np.append(front[~worse], i)
+        found.append((float(ledger.spent[i]), ledger.share(scale, front)))
+    return found
+
+
+def _prices(ledger: Ledger, scale: Scale) -> dict[str, float | None]:
+    steps = _steps(ledger, scale)
+    return {
+        f"{level:.2f}": next((n for n, share in steps if share >= level), None) for level in LEVELS
+    }
+
+
+def _deciles(reference_ms: FloatArray, claimed_ms: FloatArray) -> float:
+    """Share of the reference front's tenths by latency that hold a claimed network.
+
+    Tenths without a member of the reference front, which small fronts have, do not count.
     """
-    return relative_hv(context, claimed_front(context.latency_ms, validation_pct, finalists))
-
-
-def coverage(
-    context: TruthContext,
-    evaluated: Indices,
-    front: IntArray,
-    niche_labels: IntArray | None = None,
-) -> Coverage:
-    """Share of niches with an evaluated cell, and of the true front's latency deciles reached.
-
-    Deciles that hold no cell of the true front, which small fronts have, do not count.
-    """
-    labels = np.zeros(context.latency_ms.shape, np.int64) if niche_labels is None else niche_labels
-    cells = usable_cells(context.latency_ms, evaluated)
-    niches = np.unique(labels[cells]).size / np.unique(labels).size
-    true_latency = context.latency_ms[context.front]
-    edges = np.quantile(true_latency, np.linspace(0.0, 1.0, 11))
-    reachable = np.unique(_decile(edges, true_latency))
-    claimed = front[context.eligible[front]]
-    latency = context.latency_ms[claimed]
-    inside = latency[(latency >= edges[0]) & (latency <= edges[-1])]
-    reached = np.intersect1d(_decile(edges, inside), reachable)
-    return Coverage(niches=float(niches), latency_deciles=reached.size / reachable.size)
+    edges = np.quantile(reference_ms, np.linspace(0.0, 1.0, 11))
+    reachable = np.unique(_decile(edges, reference_ms))
+    inside = claimed_ms[(claimed_ms >= edges[0]) & (claimed_ms <= edges[-1])]
+    return np.intersect1d(_decile(edges, inside), reachable).size / reachable.size
 
 
 def _decile(edges: FloatArray, latency_ms: FloatArray) -> npt.NDArray[np.intp]:
     return np.searchsorted(edges[1:-1], latency_ms, side="right")
 
 
-def _predicted_hv(context: TruthContext, predicted_pct: FloatArray, front: IntArray) -> float:
-    points = objectives(predicted_pct[front], context.latency_ms[front])
-    return hypervolume(context.box.normalise(points), REFERENCE_POINT) / context.true_hv
+def hv_beside(
+    points: Mapping[Arch, tuple[float, float]], baselines: Sequence[tuple[float, float]]
+) -> float:
+    """Hypervolume over that of baselines, where no truth is known.
 
-
-def usable_cells(latency_ms: FloatArray, evaluated: Indices) -> IntArray:
-    """Unique evaluated cells that have a latency, sorted.
+    Args:
+        points: (error, latency in ms) of the networks that count.
+        baselines: The same of networks trained for comparison; 1.1 x their greatest error and
+            latency is the reference point.
 
     Raises:
-        RequestError: If there is none or an index is out of range.
+        RequestError: Without baselines.
     """
-    cells = np.unique(np.asarray(evaluated, dtype=np.int64))
-    if cells.size and (cells[0] < 0 or cells[-1] >= latency_ms.size):
-        raise RequestError(
-            f"cell index outside 0..{latency_ms.size - 1}: {cells[[0, -1]].tolist()}"
-        )
-    cells = cells[np.isfinite(latency_ms[cells])]
-    if cells.size == 0:
-        raise RequestError("no evaluated cell has a latency, so there is no front to score")
-    return cells
+    own = np.asarray(baselines, dtype=np.float64)
+    corner = 1.1 * bounding_box(own).high[0], 1.1 * bounding_box(own).high[1]
+    found = np.asarray(list(points.values()), dtype=np.float64).reshape(-1, 2)
+    return (hypervolume(found, corner) if len(found) else 0.0) / hypervolume(own, corner)

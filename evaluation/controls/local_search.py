@@ -1,53 +1,49 @@
 """Pareto local search (Paquete, Chiarandini & Stuetzle 2004) from a niche-random start.
 
-The archive holds the non-dominated cells seen so far. A member that was not explored yet is
-drawn, its neighbours (one edge changed) are evaluated, the archive is updated; when all members
-are explored the archive is a Pareto local optimum and the search restarts from random cells.
+The archive holds the non-dominated architectures seen so far. A neighbour (one choice changed)
+of a random member is trained and the archive updated; when all neighbours of all members are
+known the archive is a Pareto local optimum and the search restarts from random architectures.
+Going one neighbour at a time is the anytime variant (Dubois-Lacoste, Lopez-Ibanez & Stuetzle
+2015): whole neighbourhoods would use up a budget of 120 on a handful of members.
 """
 
 import numpy as np
 
-from llm_nas.domain import IntArray
-from llm_nas.evaluation.controls.control import Session, niche_masks, spread_over_niches
+from llm_nas.domain import Arch
+from llm_nas.evaluation.controls.control import Point, Problem, spread
 from llm_nas.evaluation.indicators import non_dominated_mask
-from llm_nas.ports import Evaluator, Partition, SearchSpace
 
 
 class ParetoLocalSearch:
-    """Explores the archive's neighbourhoods in random pieces of `step` cells.
+    """Explores neighbours of the archive's members, one at a time."""
 
-    Exploring a neighbourhood piece by piece, with the archive updated in between, is the
-    anytime variant (Dubois-Lacoste, Lopez-Ibanez & Stuetzle 2015): with 24 neighbours a cell,
-    whole neighbourhoods would use up a budget of 120 on five cells.
-    """
+    def __init__(self, problem: Problem, seed: int, start: int = 12) -> None:
+        """Take `start` random architectures before the first step and at every restart."""
+        self._problem, self._rng, self._start = problem, np.random.default_rng(seed), start
+        self._waiting = spread(problem, self._rng, start)
+        self._archs: list[Arch] = []
+        self._points: list[Point] = []
 
-    name = "local-search"
+    def ask(self) -> Arch | None:
+        """The next of a random start, or a neighbour of a random archive member."""
+        if not self._waiting:
+            step = self._step()
+            self._waiting = [step] if step else spread(self._problem, self._rng, self._start)
+        return self._waiting.pop(0) if self._waiting else self._problem.draw(self._rng)
 
-    def __init__(self, start: int = 30, step: int = 1) -> None:
-        """Take `start` random cells before the first step, and again at every restart."""
-        self._start = start
-        self._step = step
+    def _step(self) -> Arch | None:
+        """An open neighbour; None at a Pareto local optimum."""
+        if not self._points:
+            return None
+        archive = np.flatnonzero(non_dominated_mask(self._points))
+        for member in self._rng.permutation(archive):
+            near = self._problem.neighbours(self._archs[member])
+            if near:
+                return near[int(self._rng.integers(len(near)))]
+        return None
 
-    def run(self, evaluator: Evaluator, partition: Partition, seed: int) -> None:
-        """Spend the budget on neighbours of archive members."""
-        session, rng = Session(evaluator), np.random.default_rng(seed)
-        masks = niche_masks(partition)
-        while session.remaining:
-            session.evaluate(spread_over_niches(session, masks, rng, self._start))
-            while session.remaining and self._explore(session, evaluator.space, rng):
-                pass
-
-    def _explore(self, session: Session, space: SearchSpace, rng: np.random.Generator) -> bool:
-        """Evaluate a piece of one unexplored neighbourhood; False at a Pareto local optimum."""
-        archive = np.asarray(session.cells)[non_dominated_mask(session.points())]
-        for cell in rng.permutation(archive).tolist():
-            unseen = [n for n in _neighbours(space, cell) if session.open[n]]
-            if unseen:
-                session.evaluate(rng.permutation(unseen)[: self._step].tolist())
-                return True
-        return False
-
-
-def _neighbours(space: SearchSpace, index: int) -> IntArray:
-    near = [space.index(cell) for cell in space.neighbours(space.cell(index))]
-    return np.asarray(near, dtype=np.int64)
+    def tell(self, arch: Arch, point: Point | None) -> None:
+        """Keep what was trained; the archive is read from it."""
+        if point is not None:
+            self._archs.append(arch)
+            self._points.append(point)

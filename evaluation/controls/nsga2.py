@@ -1,21 +1,27 @@
-"""NSGA-II (Deb et al. 2002) by pymoo, over the space and per niche.
+"""NSGA-II (Deb et al. 2002) by pymoo: over the space, per niche, or from the zero-cost opening.
 
-Variables are the operations on the edges, without order: uniform crossover (probability 0.9)
-and a mutation that redraws each edge with probability 1 / edges. An offspring that has no
-latency, lies outside the niche or was evaluated before is drawn again, so that every child
-costs exactly one new cell.
+pymoo selects parents and survivors; children are made by the space itself (uniform crossover
+with probability 0.9, then on average one changed choice), so that conditional choices and pools
+of rows are handled by the one who knows them. A child that was asked for before, cannot run or
+lies outside its niche is made again.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from llm_nas.domain import BoolArray, IntArray
-from llm_nas.evaluation.controls.control import Session, niche_masks
-from llm_nas.ports import Evaluator, Partition, SearchSpace
+from llm_nas.conditions import Condition, matches
+from llm_nas.domain import Arch
+from llm_nas.evaluation.controls.control import Point, Problem
 
 CROSSOVER_PROBABILITY = 0.9
+POPULATION = 10
+NICHE_POPULATION = 6
+OPENING = 12
+_TRIES = 50
 
 
 def _pymoo(module: str, name: str) -> Any:
@@ -23,135 +29,164 @@ def _pymoo(module: str, name: str) -> Any:
     return getattr(import_module(f"pymoo.{module}"), name)
 
 
-class _Redraw:
-    """pymoo mutation: redraws each variable with probability 1 / variables, to another value."""
+class _Population:
+    """One NSGA-II population, driven one child at a time.
 
-    def __init__(self, values: int) -> None:
-        self._values = values
-
-    def __call__(
-        self, problem: Any, population: Any, random_state: np.random.Generator, **_: Any
-    ) -> Any:
-        codes = np.asarray(population.get("X")).astype(np.int64)
-        chosen = random_state.random(codes.shape) < 1.0 / problem.n_var
-        shift = random_state.integers(1, self._values, size=codes.shape)
-        population.set("X", np.where(chosen, (codes + shift) % self._values, codes))
-        return population
-
-
-class _OnlyNew:
-    """pymoo duplicate elimination: keeps open cells of the niche, each once."""
-
-    def __init__(self, island: "_Island") -> None:
-        self._island = island
-
-    def do(self, population: Any, *others: Any) -> Any:
-        """The individuals that are new here and in none of the other populations."""
-        cells = self._island.indices(population)
-        known = [self._island.indices(other) for other in others if len(other)]
-        keep = self._island.allowed[cells] & ~np.isin(cells, np.concatenate([[-1], *known]))
-        keep &= np.isin(np.arange(cells.size), np.unique(cells, return_index=True)[1])
-        return population[keep]
-
-
-class _Island:
-    """One NSGA-II population inside a set of cells, driven step by step."""
+    pymoo sees handles: positions in a list of texts.
+    """
 
     def __init__(
-        self, session: Session, space: SearchSpace, mask: BoolArray, population: int, seed: int
+        self,
+        problem: Problem,
+        seed: int,
+        first: Sequence[Arch],
+        size: int,
+        within: Condition | None = None,
     ) -> None:
-        self._session = session
-        self._space = space
-        self._mask = mask
+        self._problem, self._within = problem, within
         self._rng = np.random.default_rng(seed)
-        self.population = population
-        first = session.draw(self._rng, population, mask)
+        self._texts = list(first)
+        self._waiting = list(range(len(self._texts)))
+        self._born: list[tuple[int, Point]] = []
         self._algorithm: Any = _pymoo("algorithms.moo.nsga2", "NSGA2")(
-            pop_size=population,
-            sampling=space.codes()[first],
-            crossover=_pymoo("operators.crossover.ux", "UniformCrossover")(
-                prob=CROSSOVER_PROBABILITY
-            ),
-            mutation=_Redraw(len(space.operations)),
-            eliminate_duplicates=_OnlyNew(self),
+            pop_size=size,
+            sampling=np.arange(len(self._texts))[:, None],
+            mating=self,
+            eliminate_duplicates=False,
         )
-        problem = _pymoo("core.problem", "Problem")(
-            n_var=len(space.edges), n_obj=2, xl=0, xu=len(space.operations) - 1, vtype=int
+        self._select: Any = _pymoo("operators.selection.tournament", "TournamentSelection")(
+            func_comp=_pymoo("algorithms.moo.nsga2", "binary_tournament")
         )
+        place = _pymoo("core.problem", "Problem")(n_var=1, n_obj=2)
         forever = _pymoo("core.termination", "NoTermination")()
-        self._algorithm.setup(problem, termination=forever, seed=seed)
+        self._algorithm.setup(place, termination=forever, seed=seed)
+        self._algorithm.ask()
 
-    @property
-    def allowed(self) -> BoolArray:
-        """`(size,)`: cells a child may be."""
-        return np.asarray(self._session.open & self._mask, dtype=np.bool_)
+    def ask(self) -> Arch | None:
+        """The next child; None when no new one is found."""
+        while True:
+            if not self._waiting:
+                self._next_generation()
+            if not self._waiting:
+                return None
+            self._current = self._waiting.pop(0)
+            # Another population may have asked for it in the meantime.
+            if self._problem.is_open(self._texts[self._current]):
+                return self._texts[self._current]
 
-    def indices(self, population: Any) -> IntArray:
-        """Benchmark indices of the individuals of a pymoo population."""
-        cells = (
-            np.asarray(population.get("X")).astype(np.int64).reshape(-1, len(self._space.edges))
-        )
-        return np.asarray([self._space.index(tuple(c)) for c in cells.tolist()], dtype=np.int64)
+    def tell(self, point: Point | None) -> None:
+        """What the child asked for last turned out to be."""
+        if point is not None:
+            self._born.append((self._current, point))
 
-    @property
-    def survivors(self) -> IntArray:
-        """Benchmark indices of the current population."""
-        return self.indices(self._algorithm.pop)
+    def _next_generation(self) -> None:
+        if self._born:
+            handles = np.array([[handle] for handle, _ in self._born])
+            points = np.array([point for _, point in self._born])
+            new = _pymoo("core.population", "Population").new(X=handles, F=points)
+            self._algorithm.tell(infills=new)
+            self._born = []
+        if self._algorithm.pop is None or len(self._algorithm.pop) == 0:
+            self._waiting = self._fresh(1)
+            return
+        children = self._algorithm.ask()
+        self._waiting = [] if children is None else [int(c.X[0]) for c in children]
 
-    def step(self) -> bool:
-        """Breed, evaluate and select one generation; False when no cell is left."""
-        if not self._session.remaining or not self.allowed.any():
+    def do(self, problem: Any, population: Any, count: int, algorithm: Any, **options: Any) -> Any:
+        """Mate as pymoo asks: as many new children of tournament winners as are asked for."""
+        parents = self._select(problem, population, count, 2, algorithm=algorithm, **options)
+        made = [self._child(pair) for pair in parents]
+        handles = [self._handle(arch) for arch in made if arch] or self._fresh(1)
+        return _pymoo("core.population", "Population").new(X=np.array(handles)[:, None])
+
+    def _child(self, parents: Any) -> Arch | None:
+        first, second = (self._texts[int(parent.X[0])] for parent in parents)
+        for _ in range(_TRIES):
+            crossed = self._rng.random() < CROSSOVER_PROBABILITY
+            child = self._problem.space.cross(first, second, self._rng) if crossed else first
+            child = self._mutant(child)
+            if child not in self._texts and self._fits(child):
+                return child
+        return self._problem.draw(self._rng, self._within)
+
+    def _mutant(self, arch: Arch) -> Arch:
+        """As many random changes as if every choice were redrawn with probability 1 / choices."""
+        choices = len(self._problem.space.choices)
+        for _ in range(int(self._rng.binomial(choices, 1.0 / choices))):
+            near = list(self._problem.space.neighbours(arch))
+            arch = near[int(self._rng.integers(len(near)))] if near else arch
+        return arch
+
+    def _fits(self, arch: Arch) -> bool:
+        if not self._problem.is_open(arch):
             return False
-        asked = self._session.evaluate(self._children())
-        points = self._session.points()[-asked.size :]
-        born = _pymoo("core.population", "Population").new(X=self._space.codes()[asked], F=points)
-        self._algorithm.tell(infills=born)
-        return True
+        return self._within is None or matches(self._within, self._problem.space.facts(arch))
 
-    def _children(self) -> IntArray:
-        """The generation's children; random open cells when mating finds no new one."""
-        offspring = self._algorithm.ask()
-        if offspring is None or len(offspring) == 0:
-            return self._session.draw(self._rng, self.population, self._mask)
-        return self.indices(offspring)
+    def _fresh(self, count: int) -> list[int]:
+        drawn = (self._problem.draw(self._rng, self._within) for _ in range(count))
+        return [self._handle(arch) for arch in drawn if arch]
+
+    def _handle(self, arch: Arch) -> int:
+        self._texts.append(arch)
+        return len(self._texts) - 1
+
+
+def _start(problem: Problem, seed: int, count: int, within: Condition | None = None) -> list[Arch]:
+    rng = np.random.default_rng(seed)
+    drawn = (problem.draw(rng, within) for _ in range(3 * count))
+    return list(dict.fromkeys(arch for arch in drawn if arch))[:count]
 
 
 class Nsga2:
-    """One population over the whole space; the partition plays no part."""
+    """One population over the whole space; niches play no part."""
 
-    name = "nsga2"
-
-    def __init__(self, population: int = 10) -> None:
+    def __init__(self, problem: Problem, seed: int, population: int = POPULATION) -> None:
         """Take the size of the population and of a generation."""
-        self._population = population
+        self._population = _Population(
+            problem, seed, _start(problem, seed, population), population
+        )
 
-    def run(self, evaluator: Evaluator, partition: Partition, seed: int) -> None:
-        """Spend the budget generation by generation."""
-        del partition
-        session = Session(evaluator)
-        everything = np.ones(evaluator.space.size, dtype=np.bool_)
-        island = _Island(session, evaluator.space, everything, self._population, seed)
-        while island.step():
-            pass
+    def ask(self) -> Arch | None:
+        """The next child."""
+        return self._population.ask()
+
+    def tell(self, arch: Arch, point: Point | None) -> None:
+        """What it turned out to be."""
+        self._population.tell(point)
+
+
+class OpenedNsga2(Nsga2):
+    """The same, with the zero-cost opening as its first population."""
+
+    def __init__(self, problem: Problem, seed: int, population: int = OPENING) -> None:
+        """Take the size of the opening, of the population and of a generation."""
+        opening = problem.opening(population, np.random.default_rng(seed))
+        self._population = _Population(problem, seed, opening, population)
 
 
 class NicheNsga2:
-    """One population a niche, generation by generation in turn, until the budget is spent."""
+    """One population a niche, one child each in turn."""
 
-    name = "niche-nsga2"
-
-    def __init__(self, population: int = 7) -> None:
+    def __init__(self, problem: Problem, seed: int, population: int = NICHE_POPULATION) -> None:
         """Take the size of each niche's population and of its generations."""
-        self._population = population
-
-    def run(self, evaluator: Evaluator, partition: Partition, seed: int) -> None:
-        """Spend the budget on the niches in turn; used-up niches leave their share to others."""
-        session = Session(evaluator)
-        seeds = np.random.SeedSequence(seed).generate_state(len(partition.niches)).tolist()
+        niches = problem.partition.niches
+        seeds = np.random.SeedSequence(seed).generate_state(len(niches)).tolist()
         islands = [
-            _Island(session, evaluator.space, mask, self._population, island_seed)
-            for mask, island_seed in zip(niche_masks(partition), seeds, strict=True)
-            if (session.open & mask).any()
+            _Population(problem, own, first, population, niche.condition)
+            for niche, own in zip(niches, seeds, strict=True)
+            if (first := _start(problem, own, population, niche.condition))
         ]
-        while islands:
-            islands = [island for island in islands if island.step()]
+        self._left, self._turns = len(islands), cycle(islands)
+
+    def ask(self) -> Arch | None:
+        """The child of the next niche that has one."""
+        for _ in range(self._left):
+            self._asked = next(self._turns)
+            arch = self._asked.ask()
+            if arch is not None:
+                return arch
+        return None
+
+    def tell(self, arch: Arch, point: Point | None) -> None:
+        """What it turned out to be."""
+        self._asked.tell(point)

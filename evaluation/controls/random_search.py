@@ -2,29 +2,36 @@
 
 import numpy as np
 
-from llm_nas.evaluation.controls.control import Session, niche_masks, spread_over_niches
-from llm_nas.ports import Evaluator, Partition
+from llm_nas.domain import Arch
+from llm_nas.evaluation.controls.control import Point, Problem, spread
 
 
 class RandomSearch:
-    """Different cells with a latency, uniformly; the partition plays no part."""
+    """Different architectures, drawn as the space samples; niches play no part."""
 
-    name = "random"
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self._problem, self._rng = problem, np.random.default_rng(seed)
 
-    def run(self, evaluator: Evaluator, partition: Partition, seed: int) -> None:
-        """Spend the budget on uniform draws without replacement."""
-        del partition
-        session = Session(evaluator)
-        session.evaluate(session.draw(np.random.default_rng(seed), session.remaining))
+    def ask(self) -> Arch | None:
+        """A new random architecture."""
+        return self._problem.draw(self._rng)
+
+    def tell(self, arch: Arch, point: Point | None) -> None:
+        """Learns nothing."""
 
 
 class NicheRandomSearch:
-    """An equal share of the budget for every niche, uniform inside each."""
+    """An equal share for every niche, random inside each."""
 
-    name = "niche-random"
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self._problem, self._rng = problem, np.random.default_rng(seed)
+        self._round: list[Arch] = []
 
-    def run(self, evaluator: Evaluator, partition: Partition, seed: int) -> None:
-        """Spend the budget round robin over the niches."""
-        session, rng = Session(evaluator), np.random.default_rng(seed)
-        masks = niche_masks(partition)
-        session.evaluate(spread_over_niches(session, masks, rng, session.remaining))
+    def ask(self) -> Arch | None:
+        """The next niche's architecture; niches take turns in a new order every round."""
+        if not self._round:
+            self._round = spread(self._problem, self._rng, len(self._problem.partition.niches))
+        return self._round.pop(0) if self._round else self._problem.draw(self._rng)
+
+    def tell(self, arch: Arch, point: Point | None) -> None:
+        """Learns nothing."""

@@ -1,76 +1,136 @@
-"""A small world with a known truth, and the fake of the evaluator port."""
+"""A small conditional space with a known truth, for tests of figures and controls."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pytest
 
-from llm_nas.domain import FloatArray, IntArray
-from llm_nas.errors import BudgetError
-from llm_nas.ports import Evaluator, Partition, SearchSpace
-from llm_nas.tools.partition import make_partition
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.choices import Choice
+from llm_nas.conditions import Bound, Is, Quantity
+from llm_nas.domain import ACCURACY, Arch, Failure, FloatArray, Label, Metric, Niche
+from llm_nas.evaluation.controls import Door, Problem
+from llm_nas.evaluation.indicators import non_dominated_mask
+from llm_nas.tools.spaces.space import Space
+
+WIDTHS = (8, 16, 24, 32, 48, 64)
+DEEP = Bound(choice="depth", relation="ge", value=2)
+CHOICES = [
+    Choice("depth", (1, 2), ordered=True),
+    Choice("w1", WIDTHS, ordered=True),
+    Choice("op1", ("conv", "pool", "skip")),
+    Choice("w2", WIDTHS, ordered=True, active_when=DEEP),
+    Choice("op2", ("conv", "pool", "skip"), active_when=DEEP),
+]
+COST = {"conv": 1.0, "pool": 0.6, "skip": 0.2}
+GOOD = {"conv": 1.0, "pool": 0.35, "skip": 0.25}
 
 
-@dataclass
-class TableEvaluator:
-    """Answers from a table, counts unique cells, and keeps every request in order."""
-
-    space: SearchSpace
-    budget: int
-    predicted_pct: FloatArray
-    latency: FloatArray
-    asked: list[int] = field(default_factory=list[int])
-
-    @property
-    def evaluations(self) -> int:
-        return len(set(self.asked))
-
-    def latency_ms(self) -> FloatArray:
-        return self.latency
-
-    def accuracy_pct(self, indices: Sequence[int] | IntArray) -> FloatArray:
-        cells = [int(i) for i in indices]
-        if len(set(cells) | set(self.asked)) > self.budget:
-            raise BudgetError("too many")
-        self.asked.extend(cells)
-        return self.predicted_pct[cells]
+def work(values: dict[str, float | int | str], worth: dict[str, float]) -> float:
+    stages = range(1, int(values["depth"]) + 1)
+    return sum(float(values[f"w{i}"]) * worth[str(values[f"op{i}"])] for i in stages)
 
 
 @dataclass(frozen=True)
-class World:
-    """Made-up tables over the real space: convolutions cost time and buy accuracy."""
+class Front:
+    latency_ms: FloatArray
+    error: FloatArray
 
-    space: SearchSpace
-    partition: Partition
-    accuracy_pct: FloatArray
-    latency: FloatArray
 
-    def evaluator(self, budget: int) -> TableEvaluator:
-        return TableEvaluator(self.space, budget, self.accuracy_pct, self.latency)
+class SmallTruth:
+    """Error falls with good work, latency rises with cost; 342 members."""
+
+    metric = ACCURACY
+    chance_error = 90.0
+
+    def __init__(self) -> None:
+        self.space = Space("small", CHOICES, size_of=lambda v: work(dict(v), COST))
+        firsts = product(WIDTHS, COST)
+        shallow = [{"depth": 1, "w1": w, "op1": op} for w, op in firsts]
+        deep = [
+            one | {"depth": 2, "w2": w, "op2": op}
+            for one in shallow
+            for w, op in product(WIDTHS, COST)
+        ]
+        self.archs = [self.space.arch(v) for v in (*shallow, *deep)]
+        points = np.column_stack((self.errors(self.archs), self.latencies_ms(self.archs)))
+        best = points[non_dominated_mask(points)]
+        self.reference = Front(best[:, 1], best[:, 0])
+
+    def errors(self, archs: Sequence[Arch]) -> FloatArray:
+        good = [work(dict(self.space.values(a)), GOOD) for a in archs]
+        return np.array([40.0 * np.exp(-g / 40.0) + 5.0 for g in good])
+
+    def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray:
+        return np.array([0.1 + work(dict(self.space.values(a)), COST) / 50 for a in archs])
+
+
+class Sizes:
+    """Two niches by size."""
+
+    name = "sizes"
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        small, large = Quantity(name="size", high=40.0), Quantity(name="size", low=40.0)
+        self.niches = (
+            Niche(id="small", rule="below 40", condition=small),
+            Niche(id="large", rule="of at least 40", condition=large),
+        )
+
+    def niche_of(self, arch: Arch) -> str:
+        return "small" if self._space.facts(arch).quantities["size"] < 40 else "large"
+
+    def constraint(self, niche: str) -> Quantity:
+        return (
+            Quantity(name="size", high=40.0)
+            if niche == "small"
+            else Quantity(name="size", low=40.0)
+        )
+
+
+UNSUPPORTED = Is(choice="op1", values=("pool",))
+
+
+@dataclass
+class Place:
+    """A context as the harness opens it: what controls see, their door, and truth apart."""
+
+    truth: SmallTruth
+    problem: Problem
+    metric: Metric = ACCURACY
+
+    def door(self, budget: int, noise: float = 0.0, broken: bool = False) -> Door:
+        rng = np.random.default_rng(7)
+
+        def train(arch: Arch) -> Label | Failure:
+            if broken and "skip" in arch:
+                return Failure(arch=arch, stage="train", reason="diverged", trainings=1.0)
+            error = float(self.truth.errors([arch])[0]) + float(rng.normal(0.0, noise))
+            return Label(arch=arch, value=self.metric.value(error))
+
+        return Door(train, self.problem.latency_ms, self.metric, budget)
+
+
+def make_place(truth: SmallTruth, *, holes: bool = False) -> Place:
+    def latencies(archs: Sequence[Arch]) -> FloatArray:
+        known = truth.latencies_ms(archs)
+        lost = ["op1=pool" in arch for arch in archs]
+        return np.where(lost, np.nan, known) if holes else known
+
+    def opening(count: int, rng: np.random.Generator) -> list[Arch]:
+        spread = np.argsort(truth.latencies_ms(truth.archs))
+        return [truth.archs[i] for i in spread[:: len(spread) // count][:count]]
+
+    return Place(truth, Problem(truth.space, Sizes(truth.space), latencies, opening))
 
 
 @pytest.fixture(scope="session")
-def world() -> World:
-    space = nas_bench_201()
-    rng = np.random.default_rng(5)
-    codes = space.codes()
-    cost: FloatArray = np.array([0.1, 0.0, 3.0, 1.5, 0.8])[codes].sum(axis=1)
-    gain: FloatArray = np.array([1.0, 0.0, 4.0, 2.5, 0.5])[codes].sum(axis=1)
-    size = len(codes)
-    latency: FloatArray = 1.0 + cost + rng.uniform(0.0, 0.5, size)
-    latency[rng.permutation(size)[:4000]] = np.nan
-    accuracy: FloatArray = 60.0 + 30.0 * (1.0 - np.exp(-gain / 6.0)) + rng.normal(0.0, 1.0, size)
-    return World(space, make_partition(space), accuracy, latency)
+def truth() -> SmallTruth:
+    return SmallTruth()
 
 
 @pytest.fixture
-def evaluator_of(world: World) -> Callable[[int], tuple[Evaluator, list[int]]]:
-    """An evaluator of a given budget, with the list of all cells ever asked about."""
-
-    def make(budget: int) -> tuple[Evaluator, list[int]]:
-        evaluator = world.evaluator(budget)
-        return evaluator, evaluator.asked
-
-    return make
+def place(truth: SmallTruth) -> Place:
+    return make_place(truth)

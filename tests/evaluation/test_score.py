@@ -1,124 +1,140 @@
-"""Scores of a world small enough to compute by hand, then laws on a larger one."""
+"""Figures of a run, from closed forms and from what must not move them."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from llm_nas.domain import FloatArray
+from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, Failure, FloatArray, Measurement, Metric
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.front import true_front
-from llm_nas.evaluation.score import ceiling, claimed_front, hv_at_k, relative_hv, score
-from llm_nas.evaluation.truth import TruthContext, context_of
+from llm_nas.evaluation.score import curve, hv_at, hv_beside, score
 
 
-class Tables(Protocol):
-    @property
-    def accuracy_pct(self) -> FloatArray: ...
-    @property
-    def latency(self) -> FloatArray: ...
+@dataclass
+class Front:
+    latency_ms: FloatArray
+    error: FloatArray
 
 
-#                  best    mid   fast  dominated  chance  no latency
-ACCURACY = np.array([94.0, 92.0, 84.0, 91.0, 12.0, 95.0])
-LATENCY = np.array([5.0, 3.0, 1.0, 4.0, 0.2, np.nan])
-TRUE_HV = 0.1 * 1.1 + 0.8 * 0.6 + 0.2 * 0.1
+@dataclass
+class Known:
+    """Truth of named networks: (error, latency)."""
+
+    points: dict[Arch, tuple[float, float]]
+    metric: Metric = ACCURACY
+    chance_error: float | None = 90.0
+    reference: Front = field(
+        default_factory=lambda: Front(np.array([1.0, 2.0]), np.array([20.0, 10.0]))
+    )
+
+    def errors(self, archs: Sequence[Arch]) -> FloatArray:
+        return np.array([self.points[a][0] for a in archs])
+
+    def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray:
+        return np.array([self.points[a][1] for a in archs])
 
 
-@pytest.fixture
-def context() -> TruthContext:
-    return context_of("cifar10", ACCURACY, LATENCY, true_front("cifar10", ACCURACY, LATENCY))
+TRUTH = Known({"fast": (20.0, 1.0), "good": (10.0, 2.0), "mid": (15.0, 1.5), "dud": (89.0, 0.1)})
+ENDS = 1.1**2 - 1.0
+"""The reference front's volume: both corners of the unit box up to (1.1, 1.1)."""
 
 
-@pytest.fixture
-def large(world: Tables) -> TruthContext:
-    front = true_front("cifar10", world.accuracy_pct, world.latency)
-    return context_of("cifar10", world.accuracy_pct, world.latency, front)
+def row(arch: str, error: float, latency: float, trainings: float = 1.0) -> Measurement:
+    return Measurement(
+        arch=arch,
+        niche="all",
+        generation=0,
+        value=100.0 - error,
+        latency_ms=latency,
+        latency_low_ms=latency,
+        latency_high_ms=latency,
+        trainings=trainings,
+    )
 
 
-def test_the_true_front_scores_one(context: TruthContext) -> None:
-    scores = score(context, [0, 1, 2, 3], ACCURACY)
-    assert scores.front == (2, 1, 0)
-    assert (scores.hv, scores.hv_ceiling, scores.unit_hv) == pytest.approx((1.0, 1.0, 1.0))
-    assert (scores.igd, scores.igd_plus, scores.optimism) == pytest.approx((0.0, 0.0, 0.0))
+FAST, GOOD, MID = row("fast", 20.0, 1.0), row("good", 10.0, 2.0), row("mid", 15.0, 1.5)
+
+
+def test_the_reference_front_has_one_and_points_between_add_their_area() -> None:
+    assert score([FAST, GOOD], TRUTH).hv == pytest.approx(1.0)
+    assert score([FAST], TRUTH).hv == pytest.approx(1.1 * 0.1 / ENDS)
+    assert score([FAST, GOOD, MID], TRUTH).hv == pytest.approx((ENDS + 0.25) / ENDS)
+
+
+def test_the_front_is_chosen_by_what_was_measured_and_scored_by_truth() -> None:
+    """A lucky label puts `mid` before `good`; the claim is scored as it is."""
+    lucky = row("mid", 8.0, 1.5)
+    scores = score([FAST, GOOD, lucky], TRUTH)
+    assert scores.front == ("fast", "mid")
+    assert scores.hv == pytest.approx((1.1 * 0.1 + 0.6 * 0.5) / ENDS)
+    assert scores.optimism == pytest.approx((0.0 + 7.0) / 2)
+
+
+def test_networks_at_chance_add_nothing_however_fast() -> None:
+    """Guessing is 10 %, 1.5 x that is an error of 85 %."""
+    assert score([row("dud", 89.0, 0.1), GOOD], TRUTH).hv == score([GOOD], TRUTH).hv
+    assert score([row("dud", 89.0, 0.1)], TRUTH).hv == 0.0
+    assert score([row("dud", 89.0, 0.1)], TRUTH).igd_plus is None
+
+
+def test_curves_count_trainings_failures_and_fractions() -> None:
+    lost = Failure(arch="x", stage="train", reason="diverged", trainings=1.0)
+    rows = [lost, row("fast", 20.0, 1.0, 0.5), row("mid", 15.0, 1.5, 0.5), GOOD]
+    assert [n for n, _ in curve(rows, TRUTH)] == [1.5, 2.0, 3.0]
+    filler = [FAST] * 11
+    early = hv_at([FAST, *filler], TRUTH)
+    assert list(early) == ["12"]
+    late = hv_at([FAST, *filler, GOOD], TRUTH)
+    assert late == early
+    assert score([FAST, *filler, GOOD], TRUTH).trainings_to["0.90"] == 1 + 11 + 1
+
+
+def test_reused_trainings_cost_nothing_and_are_told_as_zero() -> None:
+    cold = hv_at([MID] * 12, TRUTH)
+    warm = hv_at([MID] * 12, TRUTH, reused=[FAST, GOOD])
+    assert "0" not in cold
+    assert warm["0"] == pytest.approx(1.0)
+    assert score([MID], TRUTH, reused=[FAST, GOOD]).trainings_to["0.95"] == 0.0
+
+
+def test_coverage_counts_niches_and_tenths_of_the_reference() -> None:
+    scores = score([FAST, GOOD], TRUTH, niches=4)
+    assert scores.coverage.niches == pytest.approx(0.25)
     assert scores.coverage.latency_deciles == 1.0
+    assert score([FAST], TRUTH).coverage.latency_deciles == 0.5
 
 
-def test_part_of_the_front_scores_its_share(context: TruthContext) -> None:
-    scores = score(context, [1], ACCURACY)
-    assert scores.hv == pytest.approx(0.9 * 0.6 / TRUE_HV)
-    # Normalised front (1, 0), (0.2, 0.5), (0, 1); the claim is the middle one.
-    assert scores.igd == pytest.approx((np.hypot(0.8, 0.5) + np.hypot(0.2, 0.5)) / 3)
-    assert scores.igd_plus == pytest.approx((0.5 + 0.2) / 3)
+def test_perplexity_is_scored_on_its_logarithm() -> None:
+    """One place turns a metric around; here it is the metric's own."""
+    truth = Known(
+        {"small": (3.2, 1.0), "large": (3.0, 2.0)},
+        metric=PERPLEXITY,
+        chance_error=None,
+        reference=Front(np.array([1.0, 2.0]), np.array([3.2, 3.0])),
+    )
+    rows = [
+        row("small", 0.0, 1.0).model_copy(update={"value": float(np.exp(3.2))}),
+        row("large", 0.0, 2.0).model_copy(update={"value": float(np.exp(3.0))}),
+    ]
+    scores = score(rows, truth)
+    assert scores.front == ("small", "large")
+    assert scores.hv == pytest.approx(1.0)
+    assert scores.optimism == pytest.approx(0.0)
 
 
-def test_a_wrong_prediction_costs_truth_not_prediction(context: TruthContext) -> None:
-    """The dominated cell 3 is believed best: it takes the place of cell 0 in the claim."""
-    predicted = np.array([90.0, 92.0, 84.0, 96.0, 12.0, 95.0])
-    scores = score(context, [0, 1, 2, 3], predicted)
-    assert scores.front == (2, 1, 3)
-    assert scores.hv == pytest.approx((TRUE_HV - 0.2 * 0.1) / TRUE_HV)
-    # Predicted error of cell 3 is 4 %: (-0.2, 0.75) normalised.
-    believed = 0.1 * 1.1 + 0.8 * 0.6 + 0.4 * 0.35
-    assert scores.optimism == pytest.approx(believed / TRUE_HV - scores.hv)
+def test_networks_unknown_to_truth_or_without_a_latency_do_not_count() -> None:
+    truth = Known(TRUTH.points | {"odd": (float("nan"), 1.0)})
+    assert score([row("odd", 1.0, 3.0), FAST], truth).hv == score([FAST], truth).hv
 
 
-def test_a_cell_at_chance_adds_nothing_however_fast(context: TruthContext) -> None:
-    predicted = np.where(np.arange(6) == 4, 80.0, ACCURACY)
-    assert score(context, [1, 4], predicted).hv == score(context, [1], predicted).hv
-    alone = score(context, [4], predicted)
-    assert (alone.hv, alone.unit_hv, alone.coverage.latency_deciles) == (0.0, 0.0, 0.0)
-    assert alone.igd_plus > 1.0
+def test_nothing_trained_is_refused() -> None:
+    with pytest.raises(RequestError, match="no network"):
+        score([], TRUTH)
 
 
-def test_cells_without_a_latency_are_never_claimed(context: TruthContext) -> None:
-    assert score(context, [1, 5], ACCURACY) == score(context, [1], ACCURACY)
-    with pytest.raises(RequestError, match="no evaluated cell has a latency"):
-        score(context, [5], ACCURACY)
-
-
-def test_finalists_are_chosen_by_validation_and_scored_by_truth(context: TruthContext) -> None:
-    validation = np.array([80.0, 92.0, 84.0, 91.5, 12.0, 95.0])
-    assert hv_at_k(context, [0, 1, 2], validation) == relative_hv(context, [1, 2])
-    assert hv_at_k(context, [0, 1, 2], ACCURACY) == pytest.approx(1.0)
-
-
-def test_coverage_counts_niches_and_deciles(context: TruthContext) -> None:
-    labels = np.array([0, 1, 2, 3, 3, 3])
-    found = score(context, [1, 2], ACCURACY, labels).coverage
-    assert found.niches == 0.5
-    assert found.latency_deciles == pytest.approx(2 / 3)
-
-
-@pytest.mark.parametrize("evaluated", [[], [-1], [6]])
-def test_unusable_indices_are_refused(context: TruthContext, evaluated: list[int]) -> None:
-    with pytest.raises(RequestError):
-        score(context, evaluated, ACCURACY)
-
-
-def test_tables_of_another_length_are_refused(context: TruthContext) -> None:
-    with pytest.raises(RequestError, match="shape"):
-        score(context, [0], ACCURACY[:3])
-
-
-def test_ceiling_is_the_score_of_asking_everything(large: TruthContext) -> None:
-    rng = np.random.default_rng(0)
-    predicted = large.test_accuracy_pct + rng.normal(0.0, 1.0, large.latency_ms.size)
-    everything = np.flatnonzero(np.isfinite(large.latency_ms))
-    scores = score(large, everything, predicted)
-    assert scores.hv == scores.hv_ceiling == ceiling(large, predicted) < 1.0
-
-
-def test_more_true_cells_never_score_less(large: TruthContext) -> None:
-    order = np.random.default_rng(1).permutation(np.flatnonzero(np.isfinite(large.latency_ms)))
-    values = [score(large, order[:n], large.test_accuracy_pct).hv for n in (10, 100, 1000, 10000)]
-    assert values == sorted(values)
-    assert ceiling(large, large.test_accuracy_pct) == pytest.approx(1.0)
-
-
-def test_the_order_of_evaluation_does_not_matter(large: TruthContext) -> None:
-    cells = np.random.default_rng(2).permutation(np.flatnonzero(np.isfinite(large.latency_ms)))
-    predicted = np.round(large.test_accuracy_pct, 0)
-    first = claimed_front(large.latency_ms, predicted, cells[:500])
-    again = claimed_front(large.latency_ms, predicted, np.sort(cells[:500])[::-1])
-    assert sorted(first.tolist()) == sorted(again.tolist())
+def test_beside_baselines_their_own_front_has_one() -> None:
+    baselines = [(10.0, 2.0), (20.0, 1.0)]
+    assert hv_beside(dict(zip("ab", baselines, strict=True)), baselines) == pytest.approx(1.0)
+    assert hv_beside({}, baselines) == 0.0
+    assert hv_beside({"better": (5.0, 0.5)}, baselines) > 1.5

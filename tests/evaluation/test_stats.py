@@ -49,12 +49,25 @@ def test_wins_ties_and_losses() -> None:
 def test_p_is_that_of_the_signed_rank_test() -> None:
     rng = np.random.default_rng(1)
     first, second = rng.random((6, 4)), rng.random((6, 4))
-    expected = scipy_stats.wilcoxon((first - second).ravel()).pvalue
+    expected = scipy_stats.wilcoxon((first - second).mean(axis=1)).pvalue
     assert compare_paired(first, second).p == pytest.approx(expected)
     assert compare_paired(second, first).p == pytest.approx(expected)
     # Five wins of five: the smallest two-sided p there is for n = 5.
     assert compare_paired(second[:5, :1] + 1.0, first[:5, :1]).p == pytest.approx(2 / 2**5)
     assert compare_paired(first, first).p == 1.0
+
+
+def test_runs_that_share_a_seed_are_one_draw() -> None:
+    """Ten seeds in eighteen contexts that move together: no p below what ten draws can give."""
+    rng = np.random.default_rng(3)
+    per_seed = rng.random((10, 1)) + 0.01
+    many = np.repeat(per_seed, 18, axis=1) + rng.normal(0.0, 1e-6, (10, 18))
+    nothing = np.zeros((10, 18))
+    assert compare_paired(many, nothing).p == pytest.approx(2 / 2**10)
+    assert compare_paired(many, nothing).seeds == 10
+    # A gain of half the seeds is chance, however many contexts repeat it.
+    mixed = many * np.where(np.arange(10) % 2, 1.0, -1.0)[:, None]
+    assert compare_paired(mixed, nothing).p > 0.5
 
 
 def test_holm_steps_down() -> None:
