@@ -1,5 +1,9 @@
 """NAS-Bench-201's tables, published or modelled, asked by architecture text."""
 
 from llm_nas.tools.data.nb201.by_text import Nb201Tables, nb201_tables
+from llm_nas.tools.data.nb201.cells import DATASETS
+from llm_nas.tools.data.nb201.proxies import TaskProxies
 
-__all__ = ["Nb201Tables", "nb201_tables"]
+__all__ = ["DATASETS", "SPACE_NAME", "Nb201Tables", "TaskProxies", "nb201_tables"]
+
+SPACE_NAME = "nb201"
