@@ -146,6 +146,23 @@ class Partition(Protocol):
         ...
 
 
+class Moves(Protocol):
+    """Ways to a new member of a niche; all randomness is from `rng`.
+
+    The answer of `mutate` and `cross` is never a parent; where none of their kind lies in the
+    niche they fall back: a crossing to a mutation, a mutation to a fresh sample.
+    """
+
+    def sample(self, niche: str, rng: np.random.Generator) -> Arch: ...
+    def mutate(self, niche: str, arch: Arch, rng: np.random.Generator) -> Arch:
+        """A member of the niche with one choice changed."""
+        ...
+
+    def cross(self, niche: str, first: Arch, second: Arch, rng: np.random.Generator) -> Arch:
+        """A member of the niche that takes every choice from one of two parents."""
+        ...
+
+
 class Task(Protocol):
     """What networks are trained for. Truth (test data) cannot be reached through it."""
 
@@ -233,9 +250,7 @@ class Advisor(Protocol):
         """The first generation, before anything is known: `size` candidates dealt over niches."""
         ...
 
-    def plan(
-        self, history: History, size: int, rng: np.random.Generator
-    ) -> tuple[Candidate, ...]:
+    def plan(self, history: History, size: int, rng: np.random.Generator) -> tuple[Candidate, ...]:
         """Up to `size` candidates to train together, best first, each with reason and gain."""
         ...
 

@@ -7,30 +7,15 @@ linear classifier. Weights start from torch's defaults, as in the published prox
 
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import combinations
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from llm_nas.errors import RequestError
-
-CHANNELS = 16
-CELLS_PER_STAGE = 5
-STAGES = 3
-NODES = 4
-_EDGES = tuple(combinations(range(NODES), 2))
-"""(source, target) of each edge, in the space's edge order 1>2, 1>3, 1>4, 2>3, 2>4, 3>4."""
-
-
-class HasOperations(Protocol):
-    """The part of a search space that names the codes of a cell."""
-
-    @property
-    def operations(self) -> tuple[str, ...]:
-        """Operation names; a cell's codes are positions in it."""
-        ...
+from llm_nas.tools.spaces.nb201.cells import EDGE_ENDS, NODES
+from llm_nas.tools.spaces.nb201.structure import CELLS_PER_STAGE, CHANNELS, STAGES
 
 
 class _Conv(nn.Conv2d):
@@ -92,7 +77,7 @@ class CellBlock(nn.Module):
         """`(n, c, h, w)` to the same shape; zeros when no path joins input and output."""
         nodes: list[Tensor | None] = [x] + [None] * (NODES - 1)
         for edge, layer in self.edges.items():
-            source, target = _EDGES[int(edge)]
+            source, target = EDGE_ENDS[int(edge)]
             # A node without incoming edges is zero, but its outgoing layers still run on it.
             value = nodes[source]
             out = layer(torch.zeros_like(x) if value is None else value)
@@ -119,7 +104,7 @@ class Reduction(nn.Module):
 
 
 class CellNetwork(nn.Sequential):
-    """Images `(n, 3, h, w)` to logits `(n, classes)`.
+    """Images `(n, image_channels, h, w)` to logits `(n, classes)`.
 
     Args:
         operations: One name per edge, in the space's edge order.
@@ -127,6 +112,7 @@ class CellNetwork(nn.Sequential):
         seed: Seeds the weights; torch's global random state is not used.
         channels: Width of the first stage.
         cells_per_stage: Cells in each of the three stages.
+        image_channels: Channels of the images.
 
     Weights follow torch's defaults: uniform within 1 / sqrt(inputs of a unit), batch norm 1 and 0.
     Each tensor is drawn from its own stream, named by its place in the network, so that two
@@ -144,9 +130,10 @@ class CellNetwork(nn.Sequential):
         seed: int,
         channels: int = CHANNELS,
         cells_per_stage: int = CELLS_PER_STAGE,
+        image_channels: int = 3,
     ) -> None:
         layers: list[nn.Module] = [
-            _Conv(3, channels, 3),
+            _Conv(image_channels, channels, 3),
             nn.BatchNorm2d(channels),
         ]
         for stage in range(STAGES):
@@ -169,31 +156,6 @@ class CellNetwork(nn.Sequential):
         """The convolutions that feed a batch norm and nothing else: their scale has no effect."""
         inner = [m[1] for m in self.modules() if isinstance(m, ReluConvBn)]
         return frozenset([self[0], *inner])
-
-
-def build_network(
-    cell: Sequence[int],
-    space: HasOperations,
-    *,
-    classes: int,
-    seed: int,
-    channels: int = CHANNELS,
-    cells_per_stage: int = CELLS_PER_STAGE,
-) -> CellNetwork:
-    """The untrained network of a cell, in training mode, float32, on the CPU.
-
-    Args:
-        cell: One operation code per edge.
-        space: Names the codes.
-        classes: Number of classes.
-        seed: Seeds the weights.
-        channels: Width of the first stage.
-        cells_per_stage: Cells in each stage.
-    """
-    names = [space.operations[code] for code in cell]
-    return CellNetwork(
-        names, classes, seed=seed, channels=channels, cells_per_stage=cells_per_stage
-    )
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, seed: int) -> None:
