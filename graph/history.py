@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from llm_nas.domain import Arch, Candidate, Measurement
-from llm_nas.evaluation.indicators import Box, hypervolume
+import numpy as np
+
+from llm_nas.domain import Arch, Candidate, FloatArray, Measurement
+from llm_nas.evaluation.indicators import REFERENCE_POINT, bounding_box, hypervolume
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.run import Run
 from llm_nas.graph.state import NichePlan
@@ -11,7 +13,6 @@ from llm_nas.knowledge.archive import ArchiveChange, ParetoArchive
 from llm_nas.ports import History, NicheView
 
 FAILURES_SHOWN = 6
-_REFERENCE = (1.1, 1.1)
 
 
 def history_before(run: Run, generation: int) -> History:
@@ -46,7 +47,7 @@ def niche_view(run: Run, generation: int, plan: NichePlan) -> NicheView:
     niche = next(n for n in run.partition.niches if n.id == plan["niche"])
     history = history_before(run, generation)
     mine = [m for m in history.measured if m.niche == niche.id]
-    archive = ParetoArchive.of(mine, run.context.task.metric)
+    archive = ParetoArchive(run.context.task.metric).add(mine).archive
     past = run.ledger.outcomes(niche=niche.id, before=generation)
     rejected = [verdict for outcome in reversed(past) for verdict in outcome.rejected]
     return NicheView(
@@ -58,13 +59,18 @@ def niche_view(run: Run, generation: int, plan: NichePlan) -> NicheView:
         limits=run.limits,
         archive=archive.members,
         measured=history.measured,
-        gaps_ms=archive.gaps_ms(),
+        gaps_ms=archive.gaps_ms(*_span_ms(mine or history.measured)),
         failures=tuple(rejected[:FAILURES_SHOWN]),
         broken=run.ledger.failures(before=generation),
         suggestions=tuple(Candidate.model_validate(c) for c in plan["suggestions"]),
         gains=_comparable_gains(past),
-        known_claims=run.knowledge.known(run.name),
+        known_claims=_tested(run.ledger.outcomes(before=generation)),
     )
+
+
+def _tested(past: Sequence[Outcome]) -> frozenset[str]:
+    """Keys of the claims that the run has already proposed."""
+    return frozenset(claim.key for outcome in past for claim in outcome.claims)
 
 
 def _comparable_gains(past: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
@@ -85,7 +91,7 @@ def _comparable_gains(past: Sequence[Outcome]) -> dict[str, tuple[float, ...]]:
 
 def archive_change(view: NicheView, measured: Sequence[Measurement]) -> ArchiveChange:
     """What the new trainings change in the niche's archive."""
-    return ParetoArchive.of(view.archive, view.metric).add(measured)
+    return ParetoArchive(view.metric, view.archive).add(measured)
 
 
 def front_gains(view: NicheView, measured: Sequence[Measurement]) -> tuple[float, ...]:
@@ -95,14 +101,22 @@ def front_gains(view: NicheView, measured: Sequence[Measurement]) -> tuple[float
     """
     if not measured:
         return ()
-    box = Box.around(_points(view, [*view.measured, *measured]))
+    box = bounding_box(_points(view, [*view.measured, *measured]))
 
     def volume(members: Sequence[Measurement]) -> float:
-        return hypervolume(box.normalise(_points(view, members)), _REFERENCE) if members else 0.0
+        if not members:
+            return 0.0
+        return hypervolume(box.normalise(_points(view, members)), REFERENCE_POINT)
 
     before = volume(view.measured)
     return tuple(volume([*view.measured, m]) - before for m in measured)
 
 
-def _points(view: NicheView, members: Sequence[Measurement]) -> list[tuple[float, float]]:
-    return [(m.latency_ms, view.metric.error(m.value)) for m in members]
+def _points(view: NicheView, members: Sequence[Measurement]) -> FloatArray:
+    return np.array([(view.metric.error(m.value), m.latency_ms) for m in members])
+
+
+def _span_ms(members: Sequence[Measurement]) -> tuple[float, float]:
+    """Least and greatest latency; (0, 0) for none."""
+    latencies = [m.latency_ms for m in members]
+    return (min(latencies), max(latencies)) if latencies else (0.0, 0.0)

@@ -97,6 +97,17 @@ class Ledger:
         with self._lock:
             return tuple(m for m in self._measured if m.generation < before)
 
+    def rows(self) -> list[Measurement | Failure]:
+        """Everything that was paid for, in order; failures at the end of their generation."""
+        query = """SELECT generation, body FROM failure WHERE trainings > 0
+            ORDER BY generation, arch"""
+        with self._lock, closing(self._db.execute(query)) as found:
+            failed = [(int(g), Failure.model_validate_json(body)) for g, body in found]
+        paid: list[tuple[int, Measurement | Failure]] = [
+            (m.generation, m) for m in self.measured()
+        ]
+        return [row for _, row in sorted([*paid, *failed], key=lambda pair: pair[0])]
+
     def measured_in(self, generation: int, niche: str) -> tuple[Measurement, ...]:
         """What one niche trained in one generation, in order."""
         with self._lock:
@@ -221,6 +232,13 @@ class Ledger:
             UNION ALL SELECT generation FROM failure) WHERE generation = ?"""
         with self._lock:
             return self._db.execute(query, (generation,)).fetchone() is not None
+
+    def next_generation(self) -> int:
+        """The first generation the run as a whole is not done with: 0 in a new run."""
+        query = "SELECT max(generation) FROM outcome WHERE niche = ?"
+        with self._lock:
+            found = self._db.execute(query, (RUN,)).fetchone()[0]
+        return 0 if found is None else int(found) + 1
 
     def last_generation(self) -> int:
         """The latest generation in which anything was paid for or recorded; -1 before any."""

@@ -32,7 +32,7 @@ def open_search(state: SearchInput) -> dict[str, Any]:
         run.trace.append(events)
     return {
         "run_dir": folder,
-        "generation": 0,
+        "generation": run.ledger.next_generation(),
         "plans": [],
         "why": [],
         "finished": "",

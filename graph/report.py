@@ -24,11 +24,14 @@ _VERSIONED = ("llm-nas", "langgraph", "chromadb", "moocore", "numpy", "scipy", "
 
 def write_report(run: Run, finished: str) -> SearchReport:
     """Score the claimed front, write picture and result, and hand knowledge on."""
-    measured = run.ledger.measured()
+    paid = run.ledger.rows()
+    measured = [row for row in paid if isinstance(row, Measurement)]
     own = {m.arch for m in measured}
     reused = [m for m in run.recalled.trainings if m.arch not in own]
     truth = open_truth(run.name, run.context.space, run.request.data_dir)
-    scores = None if truth is None else score([*measured], truth, reused=reused)
+    known = truth is not None and bool(measured or reused)
+    niches = len(run.partition.niches)
+    scores = score(paid, truth, reused=reused, niches=niches) if truth and known else None
     report = _report(run, finished, truth, scores, [*reused, *measured])
     if run.inputs.picture:
         picture = front_png(report, [*reused, *measured], run.context.task.metric, truth)
@@ -84,7 +87,7 @@ def _report(
 def front_of(run: Run, rows: Sequence[Measurement], truth: Truth | None) -> tuple[FrontPoint, ...]:
     """The non-dominated networks by what the run measured, fastest first."""
     metric = run.context.task.metric
-    members = ParetoArchive.of(rows, metric).members
+    members = ParetoArchive(metric).add(rows).archive.members
     if not members:
         return ()
     archs = [m.arch for m in members]

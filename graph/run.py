@@ -247,10 +247,10 @@ def _open_agents(
     partition: Partition,
     ledger: Ledger,
 ) -> Agents:
-    from llm_nas.tools.spaces.moves import SpaceMoves
+    from llm_nas.tools.spaces.moves import NicheMoves
 
     space, device = context.space, context.device
-    moves = SpaceMoves(space, partition)
+    moves = NicheMoves(space, partition)
     validator = SpaceValidator(
         space, partition, unsupported=device.supports, repair=inputs.switches.validator
     )

@@ -21,7 +21,6 @@ from llm_nas.graph import run_dir
 from llm_nas.graph.build import build_graph, run_config
 from llm_nas.graph.checkpoint import open_checkpointer
 from llm_nas.graph.run import Inputs, Run, open_run
-from llm_nas.graph.state import SearchInput
 
 
 def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport:
@@ -91,8 +90,8 @@ def _drive(run: Run) -> SearchReport:
         ):
             graph = build_graph(checkpointer)
             fresh = not graph.get_state(config).values
-            fields = run.request.model_dump() | {"run_dir": str(run.folder)}
-            begin = SearchInput.model_validate(fields) if fresh else None
+            # The folder says it all: the request was written there first.
+            begin = {"run_dir": str(run.folder)} if fresh else None
             with suppress(GraphDrained):
                 graph.invoke(begin, config, control=control, durability="async")
     except KeyboardInterrupt:
