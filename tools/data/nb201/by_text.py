@@ -31,6 +31,7 @@ class Nb201Tables:
         """Take an open directory of tables; None: the embedded pack."""
         self._published = published
         self._tables = published if published is not None else PackTables()
+        self._read = dict[tuple[str, str], FloatArray]()
 
     @cached_property
     def _pack(self) -> PackTables:
@@ -66,13 +67,15 @@ class Nb201Tables:
         self, task: str, archs: Sequence[Arch], *, averaged: bool = False
     ) -> FloatArray:
         """`(n,)` validation accuracies in %: of one training, or `averaged` over seeds."""
+        return self._labels(task, AVERAGED if averaged else ONE_SEED)[cells.rows(archs)]
+
+    def _labels(self, task: str, kind: str) -> FloatArray:
+        """`(15625,)`, read once: a predictor asks a thousand times."""
         dataset_position(task)
-        values = None
-        if self._published is not None:
-            values = self._published.validation_pct(task, AVERAGED if averaged else ONE_SEED)
-        if values is None:
-            values = self._pack.validation_pct(task)
-        return values[cells.rows(archs)]
+        if (task, kind) not in self._read:
+            values = None if self._published is None else self._published.validation_pct(task, kind)
+            self._read[task, kind] = self._pack.validation_pct(task) if values is None else values
+        return self._read[task, kind]
 
     def latencies_ms(self, task: str, device: str, archs: Sequence[Arch]) -> FloatArray:
         """`(n,)`, batch 1; NaN where the device has no value."""
