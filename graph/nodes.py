@@ -137,12 +137,11 @@ def deal(
 def learn(state: SearchState) -> dict[str, Any]:
     """Teach the knowledge base what the generation showed; move on to the next."""
     run, generation = opened(state["run_dir"]), state["generation"]
-    outcomes = run.ledger.outcomes(generation=generation)
     measured = [m for m in run.ledger.measured() if m.generation == generation]
     events = [run.trace.event(generation, RUN, "plan", "slots", why=state["why"])]
     if run.inputs.switches.knowledge:
         with run.clocked("agents"):
-            changed = run.knowledge.learn(_lesson(run, generation, outcomes, measured))
+            changed = run.knowledge.learn(lesson_of(run, generation))
         events += [
             run.trace.event(
                 generation,
@@ -169,9 +168,10 @@ def learn(state: SearchState) -> dict[str, Any]:
     return {"generation": generation + 1, "progress": done}
 
 
-def _lesson(
-    run: Run, generation: int, outcomes: Sequence[Outcome], measured: Sequence[Measurement]
-) -> Lesson:
+def lesson_of(run: Run, generation: int) -> Lesson:
+    """What one generation taught, as the ledger tells it."""
+    outcomes = run.ledger.outcomes(generation=generation)
+    measured = [m for m in run.ledger.measured() if m.generation == generation]
     return Lesson(
         run=run.id,
         seed=run.request.seed,

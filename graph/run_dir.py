@@ -54,10 +54,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def create(request: SearchRequest, options: Mapping[str, Any]) -> tuple[str, Path]:
+def create(request: SearchRequest, options: Mapping[str, Any], **more: Any) -> tuple[str, Path]:
     """Make the folder of a new run with its request in it; the run's id and the folder.
 
-    The request is written first of all: from here on a killed run can be resumed.
+    The request is written first of all, with `more` about it beside: from here on a killed run
+    can be resumed.
 
     Raises:
         StoreError: When it cannot be made or already holds a run.
@@ -72,7 +73,11 @@ def create(request: SearchRequest, options: Mapping[str, Any]) -> tuple[str, Pat
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"--out {folder}: cannot be made: {error.strerror}") from error
-    body = {"run": run, "request": request.model_dump(mode="json"), "options": dict(options)}
+    body = {
+        "run": run,
+        "request": request.model_dump(mode="json"),
+        "options": dict(options),
+    } | more
     write_json(folder / REQUEST, body)
     return run, folder
 

@@ -45,7 +45,7 @@ def start(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> Sea
         except Exception:
             run_dir.discard(folder)
             raise
-        return _drive(opened)
+        return drive(opened)
 
 
 def resume(
@@ -74,11 +74,11 @@ def resume(
             run_dir.write_json(folder / run_dir.REQUEST, body)
         with _one_line_errors(folder):
             opened = open_run(body["run"], folder, request, inputs)
-        return _drive(opened)
+        return drive(opened)
 
 
-def _drive(run: Run) -> SearchReport:
-    """Take the graph to its end, from wherever its last checkpoint is."""
+def drive(run: Run) -> SearchReport:
+    """Take an opened run's graph to its end, from wherever its last checkpoint is."""
     control = run.control
     config = run_config(run.request.trainings)
     config |= RunnableConfig(configurable={"thread_id": run.id})

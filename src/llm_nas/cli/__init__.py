@@ -17,6 +17,7 @@ from llm_nas.cli import (
     data,
     device,
     finish,
+    fork,
     heuristics,
     predictor,
     proxies,
@@ -48,6 +49,7 @@ def _app() -> typer.Typer:
     app.command("report")(report.report)
     app.command("transfer")(transfer.transfer)
     app.command("bias")(bias.bias)
+    app.command("fork")(fork.fork)
     app.command("finish")(finish.finish)
     app.add_typer(heuristics.app, name="heuristics")
     app.add_typer(predictor.app, name="predictor")
