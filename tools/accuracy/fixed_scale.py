@@ -15,14 +15,28 @@ from llm_nas.domain import FloatArray
 
 NOISE = 0.025
 """Noise variance relative to the signal's; chosen on tuning seeds."""
+_ROWS = 256
+"""Rows of a kernel that are computed at a time: they stay in the processor's cache."""
 
 
 def matern52(first: FloatArray, second: FloatArray) -> FloatArray:
     """Matern 5/2 correlations `(n, m)` of rows `(n, e)` and `(m, e)`, in length scales."""
-    norms = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :]
-    squared = np.maximum(norms - 2.0 * first @ second.T, 0.0)
-    scaled = np.sqrt(5.0 * squared)
-    return np.asarray((1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled), dtype=np.float64)
+    out = np.empty((len(first), len(second)))
+    norms = (second**2).sum(axis=1)
+    for start in range(0, len(first), _ROWS):
+        rows = first[start : start + _ROWS]
+        part = np.matmul(rows, second.T, out=out[start : start + _ROWS])
+        part *= -2.0
+        part += (rows**2).sum(axis=1)[:, None]
+        part += norms
+        np.maximum(part, 0.0, out=part)
+        part *= 5.0
+        np.sqrt(part, out=part)
+        fall = np.exp(-part)
+        part *= 1.0 + part / 3.0
+        part += 1.0
+        part *= fall
+    return out
 
 
 class FixedScaleProcess:

@@ -1,56 +1,42 @@
 """Gaussian-process regression on features (Rasmussen & Williams 2006, ch. 2 and 5).
 
-Kernel: a level of its own, Matern-5/2 on all features, a linear part, and a linear part on a
-*prior* (a number per architecture that is believed to rise with the target, such as what claims
-or a zero-cost score expect). Length scale, weights and noise are those of a grid under which the
-targets are most likely, the signal variance in closed form: with a few dozen to a few hundred
-architectures this is as good as gradient search, gives the same bits every time and never fails
-to converge. A prior that misleads gets the weight 0.
+Kernel: a level, Matern-5/2 on weighted features, a linear part, and a linear part on a *prior*
+(a number per architecture that is believed to say something about the target, such as what claims
+expect of it). Everything is chosen by likelihood: first from a grid, one hyperparameter after the
+other, then by gradient, each feature with a weight of its own that is drawn towards the common
+one. A prior that says nothing gets the weight 0.
 
 Targets of a related task share the kernel, multiplied between the two tasks by a *relation* in
-[0, 1] (the intrinsic coregionalisation model; Bonilla, Chai & Williams 2007). Relation and all
-else are those under which this task's targets are most likely given the other's: where the other
-misleads, the relation is 0.
+[0, 1] (the intrinsic coregionalisation model; Bonilla, Chai & Williams 2007). All is chosen so
+that this task's targets are likeliest given the other's: where the other misleads, the relation
+is 0.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from llm_nas.domain import FloatArray, IntArray
+from llm_nas.tools.accuracy.weights import LEVEL, Observed, matern, squared_distances, weighted
 
 GRID: Mapping[str, tuple[float, ...]] = {
+    "noise": (1e-4, 1e-3, 1e-2, 5e-2, 0.2),
     "length_scale": (0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.5),
     "linear": (0.0, 0.3, 1.0, 4.0),
     "prior": (0.0, 0.3, 1.0, 4.0),
-    "noise": (1e-4, 1e-3, 1e-2, 5e-2, 0.2),
     "relation": (0.0, 0.5, 0.8, 0.95, 1.0),
 }
 """Values of every hyperparameter that are tried; length scales in units of sqrt(features)."""
 SWEEPS = 2
-"""How often the grid is walked through, one hyperparameter after the other."""
+"""How often the grid is walked through."""
 FITTED_ON = 300
 """Hyperparameters are chosen on this many of the latest targets at most."""
-LEVEL = 4.0
-"""Variance of a task's level over the signal variance."""
 DOUBT = 2.0
 """Log odds against a relation or a prior before a target is seen: few can agree by chance."""
 LEAST = 1e-10
 """Least variance."""
-_JITTER = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Hyperparameters:
-    """Relative to the signal variance, which is profiled out."""
-
-    length_scale: float = 0.7
-    linear: float = 1.0
-    prior: float = 0.0
-    noise: float = 1e-2
-    relation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +63,48 @@ def points(features: FloatArray, prior: FloatArray | None = None) -> Points:
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """What a process believes of some points; in units of the targets."""
+    """What a process believes of some points, in units of the targets."""
 
     mean: FloatArray
     variance: FloatArray
     """Of the noise-free target, `(m,)`."""
     cross: FloatArray
     """Whitened covariance with what was observed, `(k, m)`: what conditioning needs."""
+
+    def take(self, which: IntArray) -> "Belief":
+        """The belief of some of the points."""
+        return Belief(self.mean[which], self.variance[which], self.cross[:, which])
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """Noise and weights are relative to the signal variance, which is profiled out."""
+
+    length_scale: float = 0.7
+    linear: float = 1.0
+    prior: float = 0.0
+    noise: float = 1e-2
+    relation: float = 0.0
+    weights: FloatArray = field(default_factory=lambda: np.ones(1))
+    """Of the squared distances along every feature, `(d,)` or `(1,)`."""
+
+
+def kernel(a: Points, b: Points, hyper: Hyperparameters) -> FloatArray:
+    """Prior covariance over signal variance within one task, `(n, m)`."""
+    scaled = weighted(a.features, hyper.weights), weighted(b.features, hyper.weights)
+    value = LEVEL + matern(squared_distances(*scaled), hyper.length_scale)
+    if hyper.linear:
+        value += (hyper.linear / a.features.shape[1]) * (a.features @ b.features.T)
+    if hyper.prior:
+        value += hyper.prior * np.outer(a.prior, b.prior)
+    return value
+
+
+def variances(at: Points, hyper: Hyperparameters) -> FloatArray:
+    """The diagonal of `kernel(at, at)`, `(n,)`."""
+    squares = np.mean(at.features**2, axis=1)
+    value: FloatArray = LEVEL + 1.0 + hyper.linear * squares + hyper.prior * at.prior**2
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +126,14 @@ class Process:
         other: Points | None = None,
         other_targets: FloatArray | None = None,
     ) -> None:
-        """Fit to finite `targets` `(n,)`, n >= 2, and those of the other task, `(m,)`, m >= 2."""
+        """Fit to finite `targets` `(n,)`, n >= 1, and those of the other task, `(m,)`, m >= 2."""
         self._own, self._other = at, other
         self._mean = float(np.mean(targets))
-        self.scale = float(np.std(targets)) or 1.0
+        known = targets if other_targets is None else other_targets
+        self.scale = float(np.std(known)) or 1.0
         own = (targets - self._mean) / self.scale
-        others = np.zeros(0)
-        if other is not None and other_targets is not None:
-            others = (other_targets - float(np.mean(other_targets))) / self.scale
-        self._fit = self._chosen(own, others)
+        others = (known - np.mean(known)) / self.scale if other is not None else np.zeros(0)
+        self._fit = self._chosen(own, np.asarray(others, dtype=np.float64))
 
     @property
     def hyper(self) -> Hyperparameters:
@@ -123,134 +143,54 @@ class Process:
     @property
     def noise_variance(self) -> float:
         """Variance of one target's noise, in units of the targets squared."""
-        return self._fit.variance * self.scale**2 * self.hyper.noise
+        return self._units * self.hyper.noise
 
     def posterior(self, at: Points) -> Belief:
         """Beliefs of `m` points."""
-        fit = self._fit
-        cross = solve_triangular(fit.factor, self._covariances(at), lower=True)
-        mean = self._mean + self.scale * (cross.T @ fit.whitened)
-        share = LEVEL + variances(at, fit.hyper) - np.sum(cross * cross, axis=0)
-        return Belief(mean, self._units(share), cross)
+        cross = self._whitened(at)
+        mean = self._mean + self.scale * (cross.T @ self._fit.whitened)
+        share = variances(at, self.hyper) - np.sum(cross * cross, axis=0)
+        return Belief(mean, np.maximum(share * self._units, LEAST), cross)
 
     def covariance(self, a: Points, b: Points) -> FloatArray:
         """Posterior covariance of the noise-free targets of two sets of points, `(n, m)`."""
-        left = solve_triangular(self._fit.factor, self._covariances(a), lower=True)
-        right = solve_triangular(self._fit.factor, self._covariances(b), lower=True)
-        share = LEVEL + kernel(a, b, self.hyper) - left.T @ right
-        return np.asarray(share * self._fit.variance * self.scale**2, dtype=np.float64)
+        share = kernel(a, b, self.hyper) - self._whitened(a).T @ self._whitened(b)
+        return np.asarray(share * self._units, dtype=np.float64)
 
     def conditioned(self, at: Points, chosen: int, belief: Belief) -> Belief:
-        """The belief as if point `chosen` of `at` were observed and had its mean."""
-        units = self._fit.variance * self.scale**2
-        row = LEVEL + kernel(at.take(slice(chosen, chosen + 1)), at, self.hyper)[0]
+        """The belief as if point `chosen` of `at` were observed too and had its mean."""
+        row = kernel(at.take(slice(chosen, chosen + 1)), at, self.hyper)[0]
         row = row - belief.cross[:, chosen] @ belief.cross
-        row = row / np.sqrt(belief.variance[chosen] / units + self.hyper.noise)
-        variance = np.maximum(belief.variance - units * row**2, LEAST)
+        row = row / np.sqrt(belief.variance[chosen] / self._units + self.hyper.noise)
+        variance = np.maximum(belief.variance - self._units * row**2, LEAST)
         return Belief(belief.mean, variance, np.vstack([belief.cross, row]))
 
-    def _units(self, share: FloatArray) -> FloatArray:
-        return np.maximum(share * self._fit.variance * self.scale**2, LEAST)
+    @property
+    def _units(self) -> float:
+        return self._fit.variance * self.scale**2
 
-    def _covariances(self, at: Points) -> FloatArray:
-        """Prior covariance of what was observed, the other task first, with points here."""
-        own = kernel(self._own, at, self.hyper) + LEVEL
-        if self._other is None:
-            return own
-        return np.vstack([self.hyper.relation * kernel(self._other, at, self.hyper), own])
+    def _whitened(self, at: Points) -> FloatArray:
+        """Whitened covariance of what was observed, the other task first, with `at`."""
+        cross = kernel(self._own, at, self.hyper)
+        if self._other is not None:
+            between = kernel(self._other, at, self.hyper) - LEVEL
+            cross = np.vstack([self.hyper.relation * between, cross])
+        solved = solve_triangular(self._fit.factor, cross, lower=True, check_finite=False)
+        return np.asarray(solved, dtype=np.float64)
 
     def _chosen(self, own: FloatArray, others: FloatArray) -> _Fit:
-        """Walk through the grid, then fit everything with what was found."""
+        """Walk through the grid, weigh the features, then fit everything with what was found."""
         part = slice(max(0, len(own) - FITTED_ON), None)
-        data = _Data(self._own.take(part), own[part], self._other, others)
-        best = data.fit(Hyperparameters())
-        for _ in range(SWEEPS):
-            before = best.hyper
-            for name in data.free:
-                tried = (replace(best.hyper, **{name: value}) for value in GRID[name])
-                fits = [data.fit(hyper) for hyper in tried if hyper != best.hyper]
-                best = max([best, *fits], key=lambda fit: fit.likelihood)
-            if best.hyper == before:
-                break
-        whole = len(data.targets) == len(own)
-        return best if whole else _Data(self._own, own, self._other, others).fit(best.hyper)
+        data = self._observed(self._own.take(part), own[part], others)
+        hyper = _walked(data)
+        # Features are weighed by this task's targets only where no other task shares the kernel.
+        found = data.weighed(hyper) if not len(others) else hyper
+        whole = data if len(data.targets) == len(own) else None
+        return _fit(whole or self._observed(self._own, own, others), found)
 
-
-class _Data:
-    """Standardised targets of both tasks, with what every fit to them shares."""
-
-    def __init__(
-        self, at: Points, targets: FloatArray, other: Points | None, others: FloatArray
-    ) -> None:
-        self.targets = targets
-        self._others = others
-        self._stacked = np.concatenate([others, targets])
-        both = at if other is None else _joined(other, at)
-        self._squared = _squared_distances(both.features, both.features)
-        self._linear = both.features @ both.features.T / both.features.shape[1]
-        self._prior = np.outer(both.prior, both.prior)
-        self._width = both.features.shape[1]
-        self._matern: dict[float, FloatArray] = {}
-        self.free = ["noise", "length_scale", "linear"]
-        self.free += ["prior"] if np.any(at.prior) else []
-        self.free += ["relation"] if len(others) else []
-
-    def fit(self, hyper: Hyperparameters) -> _Fit:
-        """Likelihood of this task's targets given the other's, less doubts, up to a constant."""
-        n, m = len(self.targets), len(self._others)
-        covariance = self._covariance(hyper)
-        covariance[:m, m:] *= hyper.relation
-        covariance[m:, :m] *= hyper.relation
-        covariance[:m, :m] += LEVEL
-        covariance[m:, m:] += LEVEL
-        covariance[np.diag_indices(n + m)] += hyper.noise + _JITTER
-        factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
-        whitened = solve_triangular(factor, self._stacked, lower=True, check_finite=False)
-        square = float(whitened[m:] @ whitened[m:])
-        variance = max(float(whitened @ whitened) / (n + m), LEAST)
-        likelihood = -0.5 * (n * np.log(variance) + square / variance)
-        likelihood -= float(np.log(np.diag(factor)[m:]).sum())
-        likelihood -= DOUBT * ((hyper.relation > 0) + (hyper.prior > 0))
-        return _Fit(float(likelihood), hyper, variance, factor, whitened)
-
-    def _covariance(self, hyper: Hyperparameters) -> FloatArray:
-        scale = hyper.length_scale
-        if scale not in self._matern:
-            self._matern[scale] = _matern(self._squared, scale, self._width)
-        covariance = self._matern[scale] + hyper.linear * self._linear
-        return covariance + hyper.prior * self._prior if hyper.prior else covariance
-
-
-def kernel(a: Points, b: Points, hyper: Hyperparameters) -> FloatArray:
-    """Prior covariance over signal variance, the task's level left out, `(n, m)`."""
-    width = a.features.shape[1]
-    squared = _squared_distances(a.features, b.features)
-    value = _matern(squared, hyper.length_scale, width)
-    if hyper.linear:
-        value += (hyper.linear / width) * (a.features @ b.features.T)
-    if hyper.prior:
-        value += hyper.prior * np.outer(a.prior, b.prior)
-    return value
-
-
-def variances(at: Points, hyper: Hyperparameters) -> FloatArray:
-    """The diagonal of `kernel(at, at)`, `(n,)`."""
-    squares = np.mean(at.features**2, axis=1)
-    value: FloatArray = 1.0 + hyper.linear * squares + hyper.prior * at.prior**2
-    return value
-
-
-def _matern(squared: FloatArray, length_scale: float, width: int) -> FloatArray:
-    scaled = np.sqrt(squared * (5.0 / width)) / length_scale
-    value = (1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled)
-    return np.asarray(value, dtype=np.float64)
-
-
-def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
-    squares = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)[None, :] - 2.0 * a @ b.T
-    return np.asarray(np.maximum(squares, 0.0), dtype=np.float64)
-
-
-def _joined(a: Points, b: Points) -> Points:
-    features = np.vstack([a.features, b.features])
-    return Points(features, np.concatenate([a.prior, b.prior]))
+    def _observed(self, at: Points, own: FloatArray, others: FloatArray) -> Observed:
+        if self._other is None:
+            return Observed(at.features, at.prior, own, others)
+        features = np.vstack([self._other.features, at.features])
+        prior = np.concatenate([self._other.prior, at.prior])
+        return Observed(features, prior, own, others)

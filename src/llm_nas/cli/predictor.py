@@ -6,25 +6,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_nas.cli.output import out, print_json
+from llm_nas.errors import RequestError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from llm_nas.tools.predictor_check import Validation
+    from llm_nas.tools.accuracy.check import Validation
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def predictor() -> None:
-    """Check the accuracy predictor against test accuracy."""
+    """Check the accuracy predictor of `--accuracy predicted` against test accuracy."""
 
 
 @app.command()
 def validate(
-    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or ImageNet16-120.")] = "cifar10",
-    labels: Annotated[int, typer.Option(help="Number of labelled cells.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Draws the labelled cells.")] = 0,
+    task: Annotated[str, typer.Option(help="What the labelled networks were trained for.")],
+    space: Annotated[
+        str | None, typer.Option(help="A family of networks; the task's own.")
+    ] = None,
+    labels: Annotated[int, typer.Option(help="Number of labelled networks.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Draws the labelled networks.")] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Directory of tables.")] = None,
     features: Annotated[
         str, typer.Option(help="proxies, or proxies+structure.")
@@ -32,48 +36,41 @@ def validate(
     model: Annotated[str, typer.Option(help="trees, or trees+gp.")] = "trees+gp",
     labels_by: Annotated[
         str,
-        typer.Option(
-            help="uniform, balanced, niches, front, or design (niches, front: below 300 labels)."
-        ),
+        typer.Option(help="uniform, niches, front, or design (niches, front: below 300 labels)."),
     ] = "front",
-    twins: Annotated[bool, typer.Option(help="Take missing proxies from the twin.")] = True,
-    transfer: Annotated[
-        bool, typer.Option(help="Borrow unpublished proxies from another data set.")
-    ] = True,
-    own: Annotated[
-        bool, typer.Option("--own-proxies", help="Measured by this project before borrowed ones.")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Print rank correlations on cells the predictor never saw.
+    """Print rank correlations with test accuracy, on networks the predictor never saw."""
+    from llm_nas.evaluation.truth import open_truth
+    from llm_nas.tools.accuracy.check import validate as check
+    from llm_nas.tools.accuracy.predicted import open_predicted_task
+    from llm_nas.tools.accuracy.predictor import PredictorOptions
+    from llm_nas.tools.contexts import resolve
+    from llm_nas.tools.niches import open_partition
+    from llm_nas.tools.spaces import open_space
+    from llm_nas.tools.tasks import shape_of
 
-    They are those with test accuracy.
-    """
-    from llm_nas.evaluation.truth import open_context
-    from llm_nas.tools.data import open_benchmark
-    from llm_nas.tools.partition import make_partition
-    from llm_nas.tools.predictor import parse_options, train_predictor
-    from llm_nas.tools.predictor_check import validate as check
-    from llm_nas.tools.space import nas_bench_201
-
-    benchmark = open_benchmark(data_dir)
-    options = parse_options(features, model, labels_by, twins, transfer, own)
-    trained = train_predictor(benchmark, dataset, labels, seed, options=options)
-    latency_ms = benchmark.latency_ms(dataset, benchmark.devices()[0])
-    truth = open_context(benchmark, dataset, latency_ms).test_accuracy_pct
-    result = check(trained, truth, make_partition(nas_bench_201()))
+    options = PredictorOptions.parse(features, model, labels_by)
+    context = resolve(space, task, None)
+    family = open_space(context.space, shape_of(task))
+    predicted = open_predicted_task(task, family, labels, seed, data_dir=data_dir, options=options)
+    truth = open_truth(context, family, data_dir)
+    if truth is None:
+        raise RequestError(f"--task {task}: no test accuracies are known in space {family.name}")
+    errors = truth.errors(predicted.predictor.features.pool)
+    result = check(predicted.predictor, errors, open_partition(None, family, seed))
     if as_json:
         print_json(result)
     else:
-        out.print(_table(result, f"{dataset}, {benchmark.source}"))
+        out.print(_table(result, predicted.source))
 
 
-def _table(result: "Validation", title: str) -> "Table":
+def _table(result: "Validation", source: str) -> "Table":
     from rich.table import Table
 
-    table = Table(title=f"{title}: {result['labels']} labels, seed {result['seed']}")
-    for column in ("cells", "Spearman", "Kendall", "count"):
-        table.add_column(column, justify="left" if column == "cells" else "right")
+    table = Table(title=f"{result['labels']} labels, seed {result['seed']}")
+    for column in ("networks", "Spearman", "Kendall", "count"):
+        table.add_column(column, justify="left" if column == "networks" else "right")
     rows = {"held-out 100": result["holdout100"], "all unlabelled": result["all"]}
     for name, row in (rows | result["niches"]).items():
         figures = [row["spearman"], row["kendall"]]
@@ -82,7 +79,5 @@ def _table(result: "Validation", title: str) -> "Table":
     missing = ", ".join(f"{k} ({n})" for k, n in result["proxies_missing"].items())
     lent = ", ".join(f"{k} ({donor})" for k, donor in result["proxies_from"].items())
     borrowed = f"\nproxies from elsewhere: {lent}" if lent else ""
-    table.caption = (
-        f"{result['predictor']}\nproxies missing (cells): {missing or 'none'}{borrowed}"
-    )
+    table.caption = f"{source}\nproxies missing (networks): {missing or 'none'}{borrowed}"
     return table
