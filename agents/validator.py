@@ -1,91 +1,197 @@
-"""The Validator: legal, in its niche, new, and with a known latency, or rejected with a reason."""
+"""The Validator: legal, in its niche, new, and able to run, or rejected with a reason.
 
-from collections.abc import Sequence
+What is nearly right is put right: values that are not allowed become the nearest allowed ones, and a
+network just outside its niche takes the fewest changed choices that bring it inside.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-import numpy as np
-
-from llm_nas.domain import FloatArray, Proposal, Verdict
+from llm_nas.choices import Choice
+from llm_nas.conditions import (
+    AllOf,
+    AnyOf,
+    Bound,
+    Condition,
+    Count,
+    Facts,
+    Quantity,
+    Value,
+    matches,
+)
+from llm_nas.domain import Arch, Candidate, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition, SearchSpace
 
-Kind: TypeAlias = Literal["illegal", "out_of_niche", "duplicate", "evaluated", "no_latency"]
+Rejection: TypeAlias = Literal[
+    "illegal", "out_of_niche", "duplicate", "measured", "failed_before", "unsupported"
+]
+FAILED = "failed"
+"""Reasons in `taken` that begin so are told as `failed_before`, all others as `measured`."""
+MOST_EDITS = 4
+"""Choices changed at most to bring a network into its niche."""
+MOST_ILLEGAL = 4
+"""Values put right at most; a text with more of them says something else."""
+_PAIR = re.compile(r"([^\s=,;]+)\s*[=:]\s*([^\s,;]+)")
 
 
-class CellValidator:
-    """Checks proposals in order; implements `llm_nas.ports.Validator`.
-
-    Two cells are the same when their canonical forms are: edges that no path uses do not
-    make a new network.
-    """
+class SpaceValidator:
+    """Checks candidates in order; implements `llm_nas.ports.Validator`."""
 
     def __init__(
-        self, space: SearchSpace, partition: Partition, latency_ms: FloatArray, device: str
+        self,
+        space: SearchSpace,
+        partition: Partition,
+        *,
+        unsupported: Callable[[Arch], str | None] = lambda arch: None,
     ) -> None:
-        """Take latencies `(size,)` in ms, NaN for cells the device lacks."""
+        """Take what says why a device cannot run an architecture; None when it can."""
         self._space = space
         self._partition = partition
-        self._has_latency = np.isfinite(latency_ms)
-        self._device = device
+        self._unsupported = unsupported
 
     def check(
-        self, niche: str, proposals: Sequence[Proposal], evaluated: Sequence[str]
+        self, niche: str, candidates: Sequence[Candidate], taken: Mapping[Arch, str]
     ) -> tuple[Verdict, ...]:
-        """One verdict per proposal; `evaluated` are the cells of the run measured before."""
-        measured = {self._twin(arch) for arch in evaluated}
-        taken: set[int] = set()
+        """One verdict per candidate; `taken` says why twins are not new, by twin."""
+        before: set[Arch] = set()
         verdicts: list[Verdict] = []
-        for proposal in proposals:
-            verdict = self._judge(niche, proposal, measured, taken)
+        for candidate in candidates:
+            verdict = self._judge(niche, candidate, taken, before)
             if verdict.arch is not None:
-                taken.add(self._twin(verdict.arch))
+                before.add(self._space.twin(verdict.arch))
             verdicts.append(verdict)
         return tuple(verdicts)
 
-    def _twin(self, arch: str) -> int:
-        return int(self._space.canonical_index()[self._space.index(self._space.parse(arch))])
-
     def _judge(
-        self, niche: str, proposal: Proposal, measured: set[int], taken: set[int]
+        self, niche: str, candidate: Candidate, taken: Mapping[Arch, str], before: set[Arch]
     ) -> Verdict:
-        repaired = False
+        changes: list[str] = []
         try:
-            cell = self._space.parse(proposal.arch)
+            arch = self._legal(candidate.arch, changes)
         except RequestError as error:
-            tidy = _tidied(proposal.arch)
-            try:
-                cell = self._space.parse(tidy)
-            except RequestError:
-                return _rejected(proposal, "illegal", str(error))
-            repaired = True
-        if self._partition.niche_of(cell) != niche:
-            other = self._partition.niche_of(cell)
-            return _rejected(proposal, "out_of_niche", f"lies in {other}, not in {niche}")
-        index = self._space.index(cell)
-        twin = int(self._space.canonical_index()[index])
-        if twin in measured:
-            return _rejected(proposal, "evaluated", "the same network was measured before")
+            return _rejected(candidate, "illegal", str(error))
+        inside = self._inside(niche, arch, changes)
+        if inside is None:
+            other = self._partition.niche_of(arch)
+            return _rejected(candidate, "out_of_niche", f"lies in {other}, not in {niche}")
+        twin = self._space.twin(inside)
         if twin in taken:
-            return _rejected(proposal, "duplicate", "the same network was proposed just before")
-        if not self._has_latency[index]:
-            return _rejected(proposal, "no_latency", f"{self._device} has no latency for it")
-        arch = self._space.format(cell)
-        if repaired:
-            reason = "spelling put right"
-            return Verdict(
-                proposal=proposal, decision="repaired", kind="repaired", reason=reason, arch=arch
-            )
+            kind: Rejection = "failed_before" if taken[twin].startswith(FAILED) else "measured"
+            return _rejected(candidate, kind, taken[twin])
+        if twin in before:
+            return _rejected(candidate, "duplicate", "the same network was proposed just before")
+        problem = self._unsupported(inside)
+        if problem is not None:
+            return _rejected(candidate, "unsupported", problem)
         return Verdict(
-            proposal=proposal, decision="accepted", kind="ok", reason="new and legal", arch=arch
+            candidate=candidate,
+            decision="repaired" if changes else "accepted",
+            kind="repaired" if changes else "ok",
+            reason="; ".join(changes) or "new and legal",
+            arch=inside,
         )
 
+    def _legal(self, text: str, changes: list[str]) -> Arch:
+        """The canonical text, or that of the nearest legal network; `RequestError` if far."""
+        try:
+            return self._space.parse(text)
+        except RequestError as error:
+            said = {key.lower(): value for key, value in _PAIR.findall(text)}
+            wrong: list[str] = []
+            values: dict[str, Value] = {}
+            for choice in self._space.choices:
+                spelled = said.get(choice.name.lower())
+                if spelled is None:
+                    continue
+                value = nearest_value(choice, spelled)
+                values[choice.name] = value
+                if str(value) != spelled:
+                    wrong.append(f"{choice.name} {spelled} made {value}")
+            if len(wrong) > MOST_ILLEGAL or not values:
+                raise error
+            arch = self._space.arch(values)
+            changes += wrong or ["spelling put right"]
+            return arch
 
-def _tidied(arch: str) -> str:
-    """Undo what writers of strings get wrong: case, blanks, dashes, missing outer bars."""
-    text = "".join(arch.lower().split()).replace("-", "_").strip("`'\"")
-    nodes = [node.strip("|") for node in text.split("+")]
-    return "+".join(f"|{node}|" for node in nodes)
+    def _inside(self, niche: str, arch: Arch, changes: list[str]) -> Arch | None:
+        """The network, or the nearest one found inside the niche; None when it is too far."""
+        condition = self._partition.constraint(niche)
+        here, edits = arch, 0
+        distance = missed(condition, self._space.facts(here))
+        while not matches(condition, self._space.facts(here)):
+            if edits == MOST_EDITS:
+                return None
+            near = [(missed(condition, self._space.facts(n)), n) for n in self._neighbours(here)]
+            least = min((d for d, _ in near), default=distance)
+            if least >= distance:
+                return None
+            here = next(n for d, n in near if d == least)
+            distance, edits = least, edits + 1
+        if edits:
+            changes.append(f"{edits} choice(s) changed to bring it into {niche}")
+        return here
+
+    def _neighbours(self, arch: Arch) -> list[Arch]:
+        return list(self._space.neighbours(arch))
 
 
-def _rejected(proposal: Proposal, kind: Kind, reason: str) -> Verdict:
-    return Verdict(proposal=proposal, decision="rejected", kind=kind, reason=reason)
+def nearest_value(choice: Choice, spelled: str) -> Value:
+    """The allowed value a spelling means, or the nearest number; `RequestError` otherwise."""
+    for value in choice.values:
+        if str(value).lower() == spelled.lower():
+            return value
+    numbers = [value for value in choice.values if not isinstance(value, str)]
+    try:
+        wanted = float(spelled)
+    except ValueError:
+        numbers = []
+    if not numbers:
+        allowed = ", ".join(str(value) for value in choice.values)
+        raise RequestError(f"{choice.name} is {spelled[:40]!r}, expected one of {allowed}")
+    return min(numbers, key=lambda v: (abs(v - wanted), v))
+
+
+def missed(condition: Condition, facts: Facts) -> float:
+    """How far an architecture is from meeting a condition: 0 when it does.
+
+    One for a choice, one for every choice too many or too few of a count, and the relative
+    distance of a quantity; sums over all that must hold, the least of alternatives.
+    """
+    match condition:
+        case AllOf(parts=parts):
+            return sum(missed(part, facts) for part in parts)
+        case AnyOf(parts=parts):
+            return min(missed(part, facts) for part in parts)
+        case Count():
+            return float(_count_missed(condition, facts))
+        case Quantity(name=name) if name in facts.quantities:
+            return _range_missed(condition, facts.quantities[name])
+        case Bound(choice=name, value=bound) if not matches(condition, facts):
+            value = facts.values.get(name)
+            far = 1.0 if value is None or isinstance(value, str) else abs(value - bound)
+            return 1.0 + far / (1.0 + abs(bound))
+        case _:
+            return 0.0 if matches(condition, facts) else 1.0
+
+
+def _count_missed(condition: Count, facts: Facts) -> int:
+    members = facts.groups.get(condition.group, ())
+    over = sum(facts.values.get(m) in condition.values for m in members) - condition.count
+    if condition.relation == "ge":
+        return max(0, -over)
+    return max(0, over) if condition.relation == "le" else abs(over)
+
+
+def _range_missed(condition: Quantity, number: float) -> float:
+    low, high = condition.low, condition.high
+    if low is not None and number < low:
+        return (low - number) / (abs(low) + abs(number))
+    if high is not None and number >= high:
+        return max((number - high) / (abs(high) + abs(number)), 1e-9)
+    return 0.0
+
+
+def _rejected(candidate: Candidate, kind: Rejection, reason: str) -> Verdict:
+    return Verdict(candidate=candidate, decision="rejected", kind=kind, reason=reason)

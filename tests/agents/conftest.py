@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_nas.agents.chat_options import ModelOptions
+from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.claims import Claim, Effect, Evidence, Heuristic, OpCount, Origin, Scope
 from llm_nas.domain import Measurement, Proposal, Verdict
 from llm_nas.ports import NicheView, Partition, SearchSpace

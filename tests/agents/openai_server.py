@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal
 
-from llm_nas.agents.chat_nonsense import random_instance
+from llm_nas.agents.chat.nonsense import random_instance
 
 
 @dataclass(frozen=True, slots=True)

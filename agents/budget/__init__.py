@@ -1,0 +1,1 @@
+"""What models cost: caps, usage, prices, and an estimate before a run."""

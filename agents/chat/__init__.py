@@ -1,0 +1,1 @@
+"""Talking to language models: requests, providers, retries, cassettes, and a model by hand."""

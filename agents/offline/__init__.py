@@ -1,0 +1,1 @@
+"""Analyst and Designer that ask no language model."""
