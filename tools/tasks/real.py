@@ -1,0 +1,199 @@
+"""Tasks that train: images, a recipe, and networks of a space that can be built."""
+
+import hashlib
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_nas.domain import ACCURACY, Arch, Failure, Label, Metric, TaskShape
+from llm_nas.errors import RequestError, ToolError
+from llm_nas.ports import Buildable, SearchSpace
+from llm_nas.tools.tasks.labelled import FitData, fit_data
+from llm_nas.tools.tasks.sources import DIGITS, is_real, open_source
+
+if TYPE_CHECKING:
+    from llm_nas.tools.export.network import Normalised
+    from llm_nas.tools.tasks.training import Progress
+
+Tell = Callable[[Arch, "Progress"], None]
+
+_DIGITS_EPOCHS = 8
+_IMAGES_A_TRAINING = 25_000
+"""Images that a training sees by default, in 5 to 20 epochs."""
+
+
+class RealTask:
+    """A `Task` of the ports that trains; it holds no test image and knows of none."""
+
+    metric: Metric = ACCURACY
+
+    def __init__(
+        self,
+        name: str,
+        space: SearchSpace,
+        data: FitData,
+        epochs: int,
+        folder: Path,
+        tell: Tell | None = None,
+    ) -> None:
+        from llm_nas.tools.tasks.training import Recipe
+        from llm_nas.tools.tasks.weights import WeightStore
+
+        self.name = name
+        self.epochs = epochs
+        self.data = data
+        self.space = space
+        self.weights = WeightStore(folder)
+        self._recipe = Recipe()
+        self._tell = tell
+
+    @property
+    def chance(self) -> float:
+        """Accuracy in % of always naming the commonest class of the validation images."""
+        labels = self.data.validation.labels
+        return 100.0 * max(float((labels == label).mean()) for label in set(labels.tolist()))
+
+    @property
+    def source(self) -> str:
+        """How labels come about."""
+        train, validation = len(self.data.train), len(self.data.validation)
+        return (
+            f"trained here for {self.epochs} epochs on {train} images, accuracy on {validation} "
+            "others"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the images, one line each."""
+        return self.data.notes
+
+    @property
+    def recipe(self) -> str:
+        """Text that is the same where trainings may be reused: images, epochs and recipe."""
+        digest = hashlib.sha256(self.data.train.labels.tobytes())
+        digest.update(self.data.train.pixels[::17].tobytes())
+        size = f"{self.shape.height}x{self.shape.width}"
+        return f"{self._recipe.key}-e{self.epochs}-{size}-{digest.hexdigest()[:12]}"
+
+    @property
+    def shape(self) -> TaskShape:
+        """What networks of this task take and give."""
+        return self.data.shape
+
+    def epochs_at(self, fidelity: float) -> int:
+        """Epochs of a share of the schedule, at least one."""
+        return max(1, round(fidelity * self.epochs))
+
+    def train(self, arch: Arch, fidelity: float, seed: int) -> Label | Failure:
+        """Build, train and validate once; what goes wrong is a `Failure` with its reason."""
+        if not 0 < fidelity <= 1:
+            raise RequestError(f"a fidelity of {fidelity} was asked for, it lies in (0, 1]")
+        started = time.perf_counter()
+        epochs = self.epochs_at(fidelity)
+        share = epochs / self.epochs
+        try:
+            network = self.build(arch, seed)
+        except ToolError as error:
+            return self._failure(arch, "build", error, 0.0, started)
+        try:
+            value = self._trained(network, arch, epochs, seed)
+        except Exception as error:  # noqa: BLE001 - out of memory, not a number, a network's own fault
+            return self._failure(arch, "train", error, share, started)
+        return Label(
+            arch=arch,
+            value=value,
+            trainings=share,
+            seconds=time.perf_counter() - started,
+            epochs=epochs,
+        )
+
+    def build(self, arch: Arch, seed: int) -> "Normalised":
+        """The untrained network with weights drawn by `seed`, normalisation inside."""
+        import torch
+
+        from llm_nas.tools.export.network import build
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return build(self.space, arch, self.shape, self.data.mean, self.data.deviation)
+
+    def trained(self, arch: Arch, seed: int, fidelity: float = 1.0) -> "Normalised":
+        """The network with the weights that `train` left on disk."""
+        network = self.build(arch, seed)
+        self.weights.load(network, arch, self.epochs_at(fidelity), seed)
+        return network.eval()
+
+    def _trained(self, network: "Normalised", arch: Arch, epochs: int, seed: int) -> float:
+        from llm_nas.tools.tasks.training import accuracy_pct, fit
+
+        tell = self._tell
+        fit(
+            network,
+            self.data,
+            epochs,
+            seed,
+            recipe=self._recipe,
+            checkpoint=self.weights.checkpoint(arch, epochs, seed),
+            tell=None if tell is None else lambda progress: tell(arch, progress),
+        )
+        value = accuracy_pct(network, self.data.validation)
+        self.weights.save(network, arch, epochs, seed)
+        return value
+
+    def _failure(
+        self, arch: Arch, stage: str, error: Exception, trainings: float, started: float
+    ) -> Failure:
+        text = str(error) if isinstance(error, ToolError) else f"{type(error).__name__}: {error}"
+        values: dict[str, Any] = {"arch": arch, "stage": stage, "trainings": trainings}
+        reason = " ".join(text.split())[:300]
+        return Failure.model_validate(
+            values | {"reason": reason, "seconds": time.perf_counter() - started}
+        )
+
+
+def default_epochs(name: str, images: int) -> int:
+    """Epochs of a training where the person names none."""
+    if name == DIGITS:
+        return _DIGITS_EPOCHS
+    return max(5, min(20, math.ceil(_IMAGES_A_TRAINING / images)))
+
+
+def open_real_task(
+    name: str,
+    space: SearchSpace,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    folder: Path | None = None,
+    tell: Tell | None = None,
+) -> RealTask:
+    """The task `digits`, a folder of class folders, or an `.npz`.
+
+    Args:
+        name: As on the command line.
+        space: Whose networks are trained; it must be able to build them.
+        seed: Of the split into training and validation images.
+        epochs: Of a training at full fidelity; None: by the number of images.
+        folder: Where weights and checkpoints are kept; None: a temporary one.
+        tell: Called with the architecture and its progress after every epoch.
+
+    Raises:
+        RequestError: for an unknown name or a space that cannot build.
+        DataError: when the images cannot be used, in one line.
+    """
+    if not is_real(name):
+        raise RequestError(f"task {name}: expected digits, a folder or a .npz file of images")
+    if not isinstance(space, Buildable):
+        raise RequestError(f"the space {space.name} cannot build networks, so {name} trains none")
+    data = fit_data(open_source(name), seed)
+    wanted = epochs or default_epochs(name, len(data.train))
+    kept = folder or Path(tempfile.mkdtemp(prefix="llm-nas-weights-"))
+    return RealTask(name, space, data, wanted, kept, tell)
+
+
+def shape_of_real(name: str) -> TaskShape:
+    """What networks for a real task take and give."""
+    return fit_data(open_source(name), 0).shape
