@@ -11,12 +11,13 @@ g(dy) = w/s P dy, and for an adjoint u of it
 where g(u) and both inner products with x^ come out of torch's own fused gradient.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
+
+from llm_nas.tools.proxies.convolution import apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,6 @@ def _gradient(
     return found[0], found[1]
 
 
-def _apply(function: type[torch.autograd.Function], *args: object) -> Tensor:
-    """Torch leaves `Function.apply` untyped."""
-    return cast("Tensor", cast("Callable[..., Any]", cast("Any", function).apply)(*args))
-
-
 class _BatchNorm(torch.autograd.Function):
     """x to y, with gradients in x alone."""
 
@@ -69,7 +65,7 @@ class _BatchNorm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needed = ctx.needs_input_grad[0]
-        grad = _apply(_Gradient, grads[0], x, weight, ctx.known) if needed else None
+        grad = apply(_Gradient, grads[0], x, weight, ctx.known) if needed else None
         return grad, None, None, None, None, None, None
 
 
@@ -133,4 +129,4 @@ def twice_differentiable_batch_norm(
         momentum: Share of the batch in the running statistics.
         eps: Added to the variance.
     """
-    return _apply(_BatchNorm, x, weight, bias, running_mean, running_var, momentum, eps)
+    return apply(_BatchNorm, x, weight, bias, running_mean, running_var, momentum, eps)

@@ -1,35 +1,30 @@
-"""The door to live proxies: of a cell of a search space, or of any torch classifier."""
+"""The door to live proxies: of an architecture of a space, or of any torch classifier."""
 
 import copy
+import hashlib
 import time
-from collections.abc import Sequence
-from functools import lru_cache
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from llm_nas.domain import PROXIES, Cell, Frozen
+from llm_nas.domain import Arch
 from llm_nas.errors import RequestError
-from llm_nas.ports import SearchSpace
-from llm_nas.tools.network import CellNetwork, build_network
-from llm_nas.tools.proxies.batch import (
-    CLASSES,
-    IMAGE_SIZE,
-    ImageBatch,
-    check_dataset,
-    synthetic_batch,
-)
+from llm_nas.frozen import Frozen
+from llm_nas.ports import Buildable, SearchSpace
+from llm_nas.tools.proxies.batch import ImageBatch
 from llm_nas.tools.proxies.measures import count_flops_m, count_params_m
+from llm_nas.tools.proxies.names import PROXIES
 from llm_nas.tools.proxies.run import Measured, measure
 from llm_nas.tools.proxies.settings import FULL, ProxySettings
 from llm_nas.tools.proxies.table import PROXY_TABLE, Proxy
 from llm_nas.tools.proxies.watching import RELUS
-from llm_nas.tools.space import nas_bench_201
 
 SIZES = ("flops", "params")
-"""Proxies that describe the whole network and need no pass."""
-NO_PATH = "no path from input to output"
+"""Proxies that describe the whole network, whatever size of images the others see."""
 
 
 class ProxyVector(Frozen):
@@ -47,88 +42,48 @@ class ProxyVector(Frozen):
 
 
 def compute_proxies(
-    cell: Cell,
+    space: SearchSpace,
+    arch: Arch,
+    batch: ImageBatch,
     *,
-    dataset: str,
-    batch: ImageBatch | None = None,
     seed: int = 0,
     settings: ProxySettings = FULL,
     names: Sequence[str] = PROXIES,
-    space: SearchSpace | None = None,
     device: str | None = None,
 ) -> ProxyVector:
-    """Compute proxies of a cell's untrained network.
+    """Compute proxies of an architecture's untrained network.
 
-    The same arguments give the same bits on one machine with one number of torch threads.
+    Weights are drawn anew in torch's usual way, from the seed and the architecture, so that the
+    same arguments give the same bits on one machine with one number of torch threads.
 
     Args:
-        cell: Operation codes in the space's edge order.
-        dataset: Decides classes and, without a batch, image size.
-        batch: Images to use, all of them; synthetic ones are drawn by seed when absent.
-        seed: Seeds weights (with the cell's index), synthetic images and the Zen-score.
-        settings: Batch size, network size and how weights are drawn.
+        space: Builds the network.
+        arch: One of its architectures.
+        batch: Images to use, all of them; `settings` may shrink them.
+        seed: Seeds weights (with the architecture) and the Zen-score.
+        settings: Size of images, batch of the Zen-score.
         names: The proxies wanted.
-        space: NAS-Bench-201 when absent.
         device: Torch device; a GPU when there is one.
 
     Raises:
-        RequestError: Unknown dataset or proxy, or a cell that is not one.
+        RequestError: Unknown proxy, or a space whose networks cannot be built.
     """
-    check_dataset(dataset)
-    wanted = _entries(names)
-    cells = nas_bench_201() if space is None else space
-    index = cells.index(cell)
-    given = synthetic_batch(dataset, settings.batch_size, seed) if batch is None else batch
-    images = given.shrunk(settings.image_size)
+    if not isinstance(space, Buildable):
+        raise RequestError(f"space {space.name}: its networks cannot be built, so not be scored")
+    images = batch.shrunk(settings.image_size)
+    weights_seed, zen_seed = _seeds(seed, arch)
     started = time.perf_counter()
-    weights_seed, zen_seed = _seeds(seed, index, settings)
-    network = build_network(
-        cell,
-        cells,
-        classes=CLASSES[dataset],
-        seed=weights_seed,
-        channels=settings.channels,
-        cells_per_stage=settings.cells_per_stage,
-    )
-    place(network, device)
+    network = space.build(arch, batch.shape).train().requires_grad_()
+    draw_weights(network, weights_seed)
+    _in_place_off(network)
     build_seconds = time.perf_counter() - started
-    connected = bool(cells.facts(cell).ops_on_paths)
-    measured = measure(
-        network,
-        images,
-        [p for p in wanted if p.name not in SIZES and (connected or not p.needs_path)],
-        seed=zen_seed,
-        zen_batch_size=settings.zen_batch_size,
-        scale_free=network.scale_free_layers(),
-    )
-    if not connected:
-        measured.missing.update({p.name: NO_PATH for p in wanted if p.needs_path})
-    _add_sizes(measured, cell, cells, dataset, names)
+    sizes = _sizes(network, batch, names)
+    place(network, device)
+    wanted = [proxy for proxy in _entries(names) if proxy.name not in SIZES]
+    measured = _measured(network, images, wanted, zen_seed, settings.zen_batch_size)
+    measured.values |= sizes.values
+    measured.seconds |= sizes.seconds
     return _vector(measured, build_seconds, images.source, seed)
-
-
-def _add_sizes(
-    measured: Measured, cell: Cell, space: SearchSpace, dataset: str, names: Sequence[str]
-) -> None:
-    started = time.perf_counter()
-    sizes = _full_size(tuple(sorted(cell)), space.operations, dataset)
-    for name, value in zip(SIZES, sizes, strict=True):
-        if name in names:
-            measured.values[name] = value
-            measured.seconds[name] = (time.perf_counter() - started) / len(SIZES)
-
-
-@lru_cache(maxsize=1024)
-def _full_size(
-    codes: tuple[int, ...], operations: tuple[str, ...], dataset: str
-) -> tuple[float, float]:
-    """Flops and params in millions of the whole network, whatever size proxies are computed at.
-
-    They depend on the operations alone, not on the edges these stand on.
-    """
-    network = CellNetwork([operations[code] for code in codes], CLASSES[dataset], seed=0)
-    image = torch.zeros(1, 3, IMAGE_SIZE[dataset], IMAGE_SIZE[dataset])
-    return count_flops_m(network, image), count_params_m(network)
 
 
 def score(
@@ -145,7 +100,7 @@ def score(
     nwot needs ReLUs, zen one `adaptive_avg_pool2d`; layers or functions, it does not matter.
 
     Args:
-        module: Maps images `(n, 3, h, w)` to logits `(n, classes)`.
+        module: Maps images `(n, channels, h, w)` to logits `(n, classes)`.
         batch: Images and labels.
         seed: Seeds the Zen-score and what the module itself draws (dropout).
         names: The proxies wanted.
@@ -160,29 +115,28 @@ def score(
     started = time.perf_counter()
     own = copy.deepcopy(module).train().requires_grad_()
     place(own, device)
-    for layer in own.modules():
-        if isinstance(layer, RELUS):
-            # In place, a ReLU would overwrite the outputs and codes that are recorded.
-            layer.inplace = False
+    _in_place_off(own)
     build_seconds = time.perf_counter() - started
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # whatever the module itself draws, dropout for one
-        measured = measure(own, batch, wanted, seed=seed, zen_batch_size=len(batch.images))
+    measured = _measured(own, batch, wanted, seed, len(batch.images))
     return _vector(measured, build_seconds, batch.source, seed)
 
 
-def _entries(names: Sequence[str]) -> list[Proxy]:
-    unknown = sorted(set(names) - set(PROXIES))
-    if unknown:
-        raise RequestError(f"proxy {unknown[0]!r}: expected some of {', '.join(PROXIES)}")
-    return [proxy for proxy in PROXY_TABLE if proxy.name in names]
+def draw_weights(module: nn.Module, seed: int) -> None:
+    """Draw the weights of convolutions and linear layers: uniform within 1 / sqrt(inputs).
 
-
-def _seeds(seed: int, index: int, settings: ProxySettings) -> tuple[int, int]:
-    """Seeds of the weights and of the Zen-score."""
-    key = [seed, index] if settings.weights == "cell" else [seed]
-    weights, zen = np.random.SeedSequence(key).generate_state(2)
-    return int(weights), int(zen)
+    That is torch's default and the published tables'. Each layer has a stream of its own, named
+    by its place, so that two networks with one seed share the weights of layers they share.
+    """
+    for where, layer in cast("Iterator[tuple[str, nn.Module]]", module.named_modules()):
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            state = np.random.SeedSequence([seed, zlib.crc32(where.encode())])
+            stream = int(state.generate_state(1, np.uint64)[0] >> 1)
+            generator = torch.Generator().manual_seed(stream)
+            bound = layer.weight[0].numel() ** -0.5
+            with torch.no_grad():
+                for tensor in (layer.weight, layer.bias):
+                    if tensor is not None:
+                        tensor.uniform_(-bound, bound, generator=generator)
 
 
 def place(module: nn.Module, device: str | None) -> None:
@@ -194,10 +148,55 @@ def place(module: nn.Module, device: str | None) -> None:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
+def _in_place_off(module: nn.Module) -> None:
+    """In place, a ReLU would overwrite the outputs and codes that are recorded."""
+    for layer in module.modules():
+        if isinstance(layer, RELUS):
+            layer.inplace = False
+
+
+def _measured(
+    module: nn.Module, batch: ImageBatch, wanted: Sequence[Proxy], seed: int, zen_batch_size: int
+) -> Measured:
+    # What the module itself draws, dropout for one, follows the seed; others' draws are untouched.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return measure(module, batch, wanted, seed=seed, zen_batch_size=zen_batch_size)
+
+
+def _sizes(network: nn.Module, batch: ImageBatch, names: Sequence[str]) -> Measured:
+    """Flops and params in millions, at the full size of images."""
+    measured = Measured()
+    started = time.perf_counter()
+    if "params" in names:
+        measured.values["params"] = count_params_m(network)
+    if "flops" in names:
+        shape = batch.shape
+        image = torch.zeros(1, shape.channels, shape.height, shape.width)
+        measured.values["flops"] = count_flops_m(network, image)
+    spent = time.perf_counter() - started
+    measured.seconds = {name: spent / len(measured.values) for name in measured.values}
+    return measured
+
+
+def _entries(names: Sequence[str]) -> list[Proxy]:
+    unknown = sorted(set(names) - set(PROXIES))
+    if unknown:
+        raise RequestError(f"proxy {unknown[0]!r}: expected some of {', '.join(PROXIES)}")
+    return [proxy for proxy in PROXY_TABLE if proxy.name in names]
+
+
+def _seeds(seed: int, arch: Arch) -> tuple[int, int]:
+    """Seeds of the weights and of the Zen-score."""
+    name = int.from_bytes(hashlib.sha256(arch.encode()).digest()[:8], "little")
+    weights, zen = np.random.SeedSequence([seed, name]).generate_state(2)
+    return int(weights), int(zen)
+
+
 def _vector(measured: Measured, build_seconds: float, source: str, seed: int) -> ProxyVector:
     return ProxyVector(
         values={name: measured.values[name] for name in PROXIES if name in measured.values},
-        missing=measured.missing,
+        missing={name: measured.missing[name] for name in PROXIES if name in measured.missing},
         seconds={name: round(spent, 6) for name, spent in measured.seconds.items()},
         build_seconds=round(build_seconds, 6),
         batch=source,

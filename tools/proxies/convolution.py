@@ -69,7 +69,7 @@ def _gradients(
     return both[0], both[1]
 
 
-def _apply(function: type[torch.autograd.Function], *args: object) -> Tensor:
+def apply(function: type[torch.autograd.Function], *args: object) -> Tensor:
     """Torch leaves `Function.apply` untyped."""
     return cast("Tensor", cast("Any", function).apply(*args))
 
@@ -89,8 +89,8 @@ class _Convolution(torch.autograd.Function):
         need_x, need_weight = ctx.needs_input_grad[:2]
         need_weight = need_weight and ctx.shape.scope.weights
         return (
-            _apply(_InputGradient, grads[0], weight, x, ctx.shape) if need_x else None,
-            _apply(_WeightGradient, grads[0], x, weight, ctx.shape) if need_weight else None,
+            apply(_InputGradient, grads[0], weight, x, ctx.shape) if need_x else None,
+            apply(_WeightGradient, grads[0], x, weight, ctx.shape) if need_weight else None,
             None,
         )
 
@@ -109,8 +109,8 @@ class _InputGradient(torch.autograd.Function):
         grad, weight, _ = ctx.saved_tensors
         need_grad, need_weight = ctx.needs_input_grad[:2]
         return (
-            _apply(_Convolution, grads[0], weight, ctx.shape) if need_grad else None,
-            _apply(_WeightGradient, grad, grads[0], weight, ctx.shape) if need_weight else None,
+            apply(_Convolution, grads[0], weight, ctx.shape) if need_grad else None,
+            apply(_WeightGradient, grad, grads[0], weight, ctx.shape) if need_weight else None,
             None,
             None,
         )
@@ -130,8 +130,8 @@ class _WeightGradient(torch.autograd.Function):
         grad, x = ctx.saved_tensors
         need_grad, need_x = ctx.needs_input_grad[:2]
         return (
-            _apply(_Convolution, x, grads[0], ctx.shape) if need_grad else None,
-            _apply(_InputGradient, grad, grads[0], x, ctx.shape) if need_x else None,
+            apply(_Convolution, x, grads[0], ctx.shape) if need_grad else None,
+            apply(_InputGradient, grad, grads[0], x, ctx.shape) if need_x else None,
             None,
             None,
         )
@@ -162,5 +162,5 @@ def twice_differentiable_conv2d(
     shape = _Shape(
         tuple(stride), tuple(padding), tuple(dilation), groups, Scope() if scope is None else scope
     )
-    y = _apply(_Convolution, x, weight, shape)
+    y = apply(_Convolution, x, weight, shape)
     return y if bias is None else y + bias.view(1, -1, 1, 1)

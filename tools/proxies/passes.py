@@ -18,7 +18,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from llm_nas.tools.proxies.convolution import Scope
 from llm_nas.tools.proxies.second_derivatives import CheapSecondDerivatives
-from llm_nas.tools.proxies.watching import Inputs, WithoutBatchNorm, hooked, is_pool, is_relu
+from llm_nas.tools.proxies.watching import (
+    Inputs,
+    Scales,
+    WithoutBatchNorm,
+    hooked,
+    is_pool,
+    is_relu,
+)
 
 PassName: TypeAlias = Literal["forward", "loss_gradient", "jacobian", "hessian", "synflow", "zen"]
 PASS_ORDER: tuple[PassName, ...] = (
@@ -53,6 +60,8 @@ class Forward:
     """Their outputs."""
     relu_inputs: tuple[Tensor, ...]
     """The input of every ReLU that ran."""
+    scale_free: frozenset[int]
+    """`id` of convolution weights whose scale batch norm removes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class Passes:
         labels: `(n,)`.
         wanted: The passes that will be asked for; they decide what is recorded.
         keep_outputs: Whether gradients of layer outputs are wanted (Fisher).
-        scale_free: Layers whose scale batch norm removes, if the caller knows some.
+        use_scales: Whether layers whose scale batch norm removes make the Hessian cheaper.
         zen_batch_size: Gaussian images of the Zen-score.
         seed: Seeds the Gaussian weights and inputs of the Zen-score.
     """
@@ -97,7 +106,7 @@ class Passes:
         *,
         wanted: frozenset[PassName],
         keep_outputs: bool,
-        scale_free: frozenset[nn.Module],
+        use_scales: bool,
         zen_batch_size: int,
         seed: int,
     ) -> None:
@@ -109,7 +118,7 @@ class Passes:
         self._keep_outputs = keep_outputs
         self._zen_batch_size = zen_batch_size
         self._scope = Scope()
-        self.scale_free = scale_free
+        self._use_scales = use_scales
 
     @cached_property
     def layers(self) -> tuple[nn.Conv2d | nn.Linear, ...]:
@@ -129,7 +138,7 @@ class Passes:
         """Run the network once, recording layer outputs and ReLU inputs."""
         layers: list[nn.Module] = []
         outputs: list[Tensor] = []
-        relus = Inputs(is_relu)
+        relus, scales = Inputs(is_relu), Scales()
 
         def on_layer(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
             layers.append(layer)
@@ -143,16 +152,17 @@ class Passes:
             hooked(self.module, kinds, on_layer),
             relus,
         ):
-            logits = self._logits_of(images)
+            logits = self._logits_of(images, scales)
         if logits.ndim != 2:
             raise ProxyMissing(f"expected logits (n, classes), got shape {tuple(logits.shape)}")
-        return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relus.seen))
+        free = scales.free if self._use_scales else frozenset[int]()
+        return Forward(images, logits, tuple(layers), tuple(outputs), tuple(relus.seen), free)
 
-    def _logits_of(self, images: Tensor) -> Tensor:
+    def _logits_of(self, images: Tensor, scales: Scales) -> Tensor:
         if "hessian" not in self._wanted:
             return _logits(self.module(images))
         # Of torch's ways to compute attention, only this one can be differentiated twice.
-        with sdpa_kernel(SDPBackend.MATH), CheapSecondDerivatives(self._scope):
+        with sdpa_kernel(SDPBackend.MATH), CheapSecondDerivatives(self._scope), scales:
             return _logits(self.module(images))
 
     @cached_property
@@ -197,12 +207,14 @@ class Passes:
         other layers have to be differentiated.
         """
         grads = self.loss_gradient.weights
-        free = [layer in self.scale_free for layer in self.layers]
+        free = [id(weight) in self.forward.scale_free for weight in self.weights]
         terms = [
             (w.detach() * g).sum()
             for w, g, f in zip(self.weights, grads, free, strict=True)
             if not f
         ]
+        if not terms:
+            return tuple(-g.detach() for g in grads)
         product = torch.stack(terms).sum()
         if not product.requires_grad:
             raise ProxyMissing("the loss has no second derivative in the weights")

@@ -28,7 +28,7 @@ def measure(
     *,
     seed: int,
     zen_batch_size: int,
-    scale_free: frozenset[nn.Module] = frozenset(),
+    use_scales: bool = True,
 ) -> Measured:
     """Run the passes the wanted proxies share, then their formulas.
 
@@ -38,7 +38,7 @@ def measure(
         wanted: Entries of the proxy table.
         seed: Seeds the Zen-score.
         zen_batch_size: Its number of images.
-        scale_free: Layers known to feed a batch norm and nothing else.
+        use_scales: Whether layers whose scale batch norm removes make GraSP cheaper.
     """
     measured = Measured()
     place = next(module.parameters()).device
@@ -48,7 +48,7 @@ def measure(
         torch.tensor(batch.labels).to(place),
         wanted=frozenset(name for proxy in wanted for name in proxy.passes),
         keep_outputs=any("outputs" in proxy.needs for proxy in wanted),
-        scale_free=scale_free,
+        use_scales=use_scales,
         zen_batch_size=zen_batch_size,
         seed=seed,
     )

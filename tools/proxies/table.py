@@ -1,4 +1,4 @@
-"""The table of proxies: one entry each, in the order of `llm_nas.domain.PROXIES`.
+"""The table of proxies: one entry each, in the order of `llm_nas.tools.proxies.names.PROXIES`.
 
 Adding a proxy is adding an entry: its name, what it needs, the passes it reads, its formula.
 """
@@ -23,11 +23,6 @@ class Proxy:
     passes: frozenset[PassName]
     """Every pass it causes to run, indirect ones included."""
     measure: Callable[[Passes], float]
-
-    @property
-    def needs_path(self) -> bool:
-        """Whether it has no meaning for a cell without a path from input to output."""
-        return bool(self.passes)
 
 
 def _proxy(

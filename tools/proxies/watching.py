@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -67,6 +67,47 @@ class Inputs(CallWatcher):
         if self._matches(func, options):
             self.seen.append(args[0].detach())
         return func(*args, **options)
+
+
+class Scales(CallWatcher):
+    """Inside this context, finds convolutions whose output goes to one batch norm and no further.
+
+    Batch norm in training mode divides by the deviation of its batch, so the scale of such a
+    convolution's weight has no effect (but for batch norm's epsilon).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._outputs: dict[int, tuple[Tensor, int]] = {}
+        """By `id`: outputs of convolutions, kept so that ids stay theirs, and their weight's."""
+        self._fate: dict[int, list[bool]] = {}
+        """By output: whether each call that read it was a batch norm."""
+
+    def called(self, func: Callable[..., Any], args: Sequence[Any], options: Arguments) -> Any:
+        """The call's value; notes where outputs of convolutions go."""
+        value = func(*args, **options)
+        if any(isinstance(part, Tensor) for part in _flat(value)):  # others only ask for sizes
+            normalises = func is F.batch_norm and bool(options.get("training"))
+            for position, given in enumerate((*args, *options.values())):
+                for part in _flat(given):
+                    if id(part) in self._outputs:
+                        self._fate[id(part)].append(normalises and position == 0)
+        if func is F.conv2d and len(args) > 1:
+            self._outputs[id(value)] = value, id(args[1])
+            self._fate[id(value)] = []
+        return value
+
+    @property
+    def free(self) -> frozenset[int]:
+        """`id` of the weights of which every use was like that."""
+        known = {weight for _, weight in self._outputs.values()}
+        bound = {w for key, (_, w) in self._outputs.items() if self._fate[key] != [True]}
+        return frozenset(known - bound)
+
+
+def _flat(value: Any) -> tuple[Any, ...]:
+    """The parts of a tuple or list, or the value alone."""
+    return tuple(cast("Sequence[Any]", value)) if isinstance(value, (tuple, list)) else (value,)
 
 
 @contextmanager

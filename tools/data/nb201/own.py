@@ -76,7 +76,9 @@ def embed(table: Path, path: Path = OWN_PATH) -> "Recipe":
     """
     from llm_nas.tools.proxies.tabulate import read_table
 
-    values, recipe = read_table(table)
+    archs, found, recipe = read_table(table)
+    values = np.full((SIZE, len(PROXIES)), np.nan)
+    values[cells.rows(archs)] = found
     canonical = np.unique(cells.canonical_rows())
     if recipe.space not in SPACES or recipe.dataset not in DATASETS:
         raise DataError(f"{table}: proxies of {recipe.dataset} in {recipe.space}")
