@@ -1,26 +1,37 @@
-"""The heuristic store: claims with evidence that outlive a run.
+"""The heuristic store: claims with evidence, and trainings, that outlive a run.
 
-One folder holds the event log with its derived tables (SQLite) and the semantic index (Chroma).
-`learn` never touches Chroma. What can be asked of a store is in `llm_nas.knowledge.reading`.
+One folder holds the event log with its derived tables (SQLite) and the index of meanings
+(Chroma), which is opened only when something is asked in words.
 """
 
 import json
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from llm_nas.claims import Claim, Heuristic
+from llm_nas.claims import Claim, Heuristic, Objective, Status
+from llm_nas.domain import ContextName, Failure, Measurement
 from llm_nas.errors import RequestError, StoreError
-from llm_nas.knowledge import playbook, projection
-from llm_nas.knowledge.chroma import server_url
-from llm_nas.knowledge.eventlog import Event, EventLog
-from llm_nas.knowledge.learning import LESSON, Learner, Taken, replay
-from llm_nas.knowledge.playbook import ImportReport, Refusal
-from llm_nas.knowledge.reading import StoreReader
-from llm_nas.knowledge.world import World
-from llm_nas.ports import Lesson, Partition, SearchSpace
+from llm_nas.knowledge.ask.answer import Answer, Asked, answer
+from llm_nas.knowledge.ask.chroma import server_url
+from llm_nas.knowledge.ask.explain import Explanation, explain
+from llm_nas.knowledge.ask.index import Entry, Index
+from llm_nas.knowledge.ask.query import Query
+from llm_nas.knowledge.claims.edits import unknown_in
+from llm_nas.knowledge.claims.near import Twin, twins_of
+from llm_nas.knowledge.claims.pairs import PairSource
+from llm_nas.knowledge.memory import playbook, ranking, tables
+from llm_nas.knowledge.memory.event_log import Event, EventLog
+from llm_nas.knowledge.memory.learning import LESSON, Learner, replay
+from llm_nas.ports import Device, Lesson, Partition, SearchSpace
+
+GROWTH = 1.5
+"""Trainings a store needs, relative to those assessed last, before a recall assesses again."""
+MOST_LISTED = 1_000_000
 
 
 def default_store_dir() -> Path:
@@ -30,27 +41,28 @@ def default_store_dir() -> Path:
     return user_data_path("llm-nas") / "heuristics"
 
 
-def default_world(space: SearchSpace | None = None, partition: Partition | None = None) -> World:
-    """The space claims are tested on: NAS-Bench-201 in its six niches unless given."""
-    from llm_nas.tools.partition import make_partition
-    from llm_nas.tools.space import nas_bench_201
-
-    space = space or nas_bench_201()
-    return World(space, partition or make_partition(space, "conv3x3"))
-
-
-class HeuristicStore(StoreReader):
-    """Heuristics that outlive a run; implements `llm_nas.ports.KnowledgeBase`.
+class HeuristicStore:
+    """Heuristics and trainings that outlive a run; implements `llm_nas.ports.KnowledgeBase`.
 
     Safe to call from several threads and to open from several processes at once.
     """
 
     def __init__(
-        self, folder: Path, log: EventLog, world: World, chroma_url: str | None = None
+        self,
+        folder: Path,
+        log: EventLog,
+        pairs: PairSource | None,
+        device: Device | None,
+        chroma_url: str | None,
     ) -> None:
         """Use `HeuristicStore.open`."""
-        super().__init__(folder, log, world, chroma_url)
-        self._learner = Learner(log, world)
+        self.folder = folder
+        self._log = log
+        self._pairs = pairs
+        self._learner = Learner(log, pairs, device)
+        self._index = Index(folder, chroma_url)
+        self._lock = threading.RLock()
+        self._closed = False
 
     @classmethod
     def open(
@@ -59,13 +71,15 @@ class HeuristicStore(StoreReader):
         *,
         space: SearchSpace | None = None,
         partition: Partition | None = None,
+        device: Device | None = None,
         readonly: bool = False,
         chroma_url: str | None = None,
     ) -> Self:
         """Open a store, creating it unless `readonly`.
 
-        `chroma_url` (else the environment's LLM_NAS_CHROMA_URL) names a Chroma server that holds
-        the index of meanings; without one it lies in the folder.
+        Without a `space` nothing is tested, only read and kept. With an exact `device` latency
+        claims about it are worked out from its own table. `chroma_url` (else the environment's
+        LLM_NAS_CHROMA_URL) names a Chroma server for the index of meanings.
 
         Raises:
             RequestError: `chroma_url` is no address.
@@ -78,7 +92,8 @@ class HeuristicStore(StoreReader):
         if not readonly and folder.is_dir() and not os.access(folder, os.W_OK):
             raise StoreError(f"store {folder}: cannot be written: the folder is read-only")
         log = EventLog(folder, readonly=readonly)
-        store = cls(folder, log, default_world(space, partition), url)
+        pairs = PairSource(space, partition) if space is not None else None
+        store = cls(folder, log, pairs, device, url)
         try:
             store._check_tables()
         except BaseException:
@@ -89,24 +104,35 @@ class HeuristicStore(StoreReader):
     def _check_tables(self) -> None:
         """Make the derived tables again when their layout is not this program's."""
         with self._log.guarded():
-            found = projection.version(self._log.db)
-        if found == projection.VERSION:
+            found = tables.version(self._log.db)
+        if found == tables.VERSION:
             return
         if self._log.readonly:
             raise StoreError(
-                f"store {self.folder}: tables of version {found}, expected {projection.VERSION}; "
+                f"store {self.folder}: tables of version {found}, expected {tables.VERSION}; "
                 f"run: llm-nas heuristics rebuild --store {self.folder}"
             )
         with self._log.writing() as db:
-            if projection.version(db) != projection.VERSION:
-                projection.reset(db)
+            if tables.version(db) != tables.VERSION:
+                tables.reset(db)
                 replay(self._log, self._learner)
 
+    @property
+    def space(self) -> SearchSpace | None:
+        """The space that claims are tested in."""
+        return self._pairs.space if self._pairs else None
+
     def close(self) -> None:
-        """Release every file; closing twice is harmless."""
+        """Assess what is new and release every file; closing twice is harmless."""
         with self._lock:
-            self._index.close()
-            self._log.close()
+            if self._closed:
+                return
+            try:
+                self.assess()
+            finally:
+                self._closed = True
+                self._index.close()
+                self._log.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,22 +145,60 @@ class HeuristicStore(StoreReader):
     ) -> None:
         self.close()
 
+    # Learning
+
     def learn(self, lesson: Lesson) -> tuple[Heuristic, ...]:
-        """Add cells, claims, trials and votes in one durable write; what is new or changed.
+        """Add trainings, claims, calls and votes in one durable write; the claims that came.
 
         A lesson of the same run and generation is taken in once; later copies change nothing.
+        Evidence is computed when somebody asks, and at the end (`assess`).
         """
         uid = f"lesson:{lesson.run}:{lesson.generation}"
         with self._lock, self._log.writing() as db:
             seq = self._log.append("lesson", "", LESSON.dump_json(lesson).decode(), uid=uid)
             if seq is None:
                 return ()
-            taken = self._learner.lesson(lesson, seq)
-            changed = self._learner.reassess([taken])
-            return projection.heuristics(db, list(dict.fromkeys([*taken.new, *changed])))
+            return tables.heuristics(db, self._learner.lesson(lesson, seq))
+
+    def assess(self) -> tuple[Heuristic, ...]:
+        """Recompute evidence and status where something is new; the claims that changed.
+
+        Does nothing in a store that is read-only, or opened without a space.
+        """
+        with self._lock:
+            if self._log.readonly or self._pairs is None or not self._stale():
+                return ()
+            with self._log.writing() as db:
+                changed = self._learner.assess()
+                self._mark(tables.count(db, self._pairs.space.name))
+            return tables.heuristics(self._log.db, changed)
+
+    def _mark(self, trainings: int) -> None:
+        """Note how far the evidence of this space is."""
+        assert self._pairs is not None
+        seen = f"{self._newest()} {trainings}"
+        name = f"assessed:{self._pairs.space.name}"
+        self._log.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, seen))
+
+    def _newest(self) -> int:
+        """Number of the newest event that evidence depends on."""
+        query = "SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ('lesson', 'claim')"
+        return int(self._log.db.execute(query).fetchone()[0])
+
+    def _stale(self, growth: float = 1.0) -> bool:
+        """Whether there is something new, and `growth` times the trainings of last time."""
+        assert self._pairs is not None
+        space = self._pairs.space.name
+        with self._log.guarded():
+            query = "SELECT value FROM meta WHERE name = ?"
+            row = self._log.db.execute(query, (f"assessed:{space}",)).fetchone()
+            seq, trainings = (int(n) for n in row[0].split()) if row else (0, 0)
+            if self._newest() == seq:
+                return False
+            return tables.count(self._log.db, space) >= growth * trainings
 
     def merge(self, other: "HeuristicStore | Path | str") -> int:
-        """Take in another store's lessons; how many were new. Its cells count once.
+        """Take in another store's lessons; how many were new. Its trainings count once.
 
         Statuses are decided here, on the evidence of both stores together.
         """
@@ -144,74 +208,202 @@ class HeuristicStore(StoreReader):
         return self._take(list(other._log.events(kinds=("lesson", "claim"))))
 
     def _take(self, events: Iterable[Event]) -> int:
-        taken: list[Taken] = []
-        claims: list[Taken] = []
+        lessons = 0
         with self._lock, self._log.writing():
             for event in events:
                 if event.kind == "claim":
                     body = json.loads(event.body)
-                    key, fresh = self._add(Claim.model_validate(body["claim"]), body["reason"])
-                    claims.append(Taken(new=(key,) if fresh else ()))
+                    self._learner.write(Claim.model_validate(body["claim"]), body["reason"])
                     continue
                 seq = self._log.append(event.kind, event.subject, event.body, uid=event.uid)
                 if seq is not None:
-                    taken.append(self._learner.lesson(LESSON.validate_json(event.body), seq))
-            if taken or claims:
-                self._learner.reassess([*taken, *claims])
-        return len(taken)
+                    lessons += 1
+                    self._learner.lesson(LESSON.validate_json(event.body), seq)
+        self.assess()
+        return lessons
 
-    def import_(self, path: Path | str) -> ImportReport:
-        """Take in the claims of a playbook as proposals, to be tested on this store's cells.
+    def import_(self, path: Path | str) -> playbook.ImportReport:
+        """Take in the claims of a playbook as proposals, to be tested on this store's trainings.
 
         What its file says of their evidence is ignored. Claims that do not fit are refused one
         by one, the others are taken in together.
         """
-        source = Path(path)
-        claims: list[Claim] = []
-        refused: list[Refusal] = []
-        for position, raw in enumerate(playbook.read(source)):
-            try:
-                claims.append(playbook.checked(raw, self._world))
-            except RequestError as error:
-                refused.append(Refusal(position=position, reason=str(error)))
+        claims, refused = playbook.checked_all(Path(path), self.space)
         added: list[str] = []
         known: list[str] = []
         with self._lock, self._log.writing() as db:
             for claim in claims:
-                key, fresh = self._add(claim, f"imported from {playbook.plain(source.name)}")
+                reason = f"imported from {playbook.plain(Path(path).name)}"
+                key, fresh = self._learner.write(claim, reason)
                 (added if fresh else known).append(key)
-            self._learner.reassess([Taken(new=tuple(added))])
-            against = projection.opposed(db, added)
-        return ImportReport(
+            against = tables.opposed(db, added)
+        self.assess()
+        pairs = ((key, other) for key in added for other in against.get(key, ()))
+        return playbook.ImportReport(
             added=tuple(added),
             known=tuple(known),
-            refused=tuple(refused),
-            conflicts=tuple(
-                (key, other)
-                for key in added
-                for other in against.get(key, ())
-                if key < other or other not in added
-            ),
+            refused=refused,
+            conflicts=tuple((a, b) for a, b in pairs if a < b or b not in added),
         )
 
-    def _add(self, claim: Claim, reason: str) -> tuple[str, bool]:
-        """Log a claim from outside any lesson, unless it is known; inside a transaction."""
-        known = projection.resolve_alias(self._log.db, claim.key)
-        if known is not None:
-            return known, False
-        body = json.dumps({"claim": claim.model_dump(mode="json"), "reason": reason})
-        seq = self._log.append("claim", claim.key, body, uid=f"claim:{claim.key}")
-        return self._learner.claim(claim, reason, seq or 0)
+    def export(self, path: Path | str, *, status: Status | None = None) -> int:
+        """Write claims as a playbook; how many."""
+        found = self.list(status=status, limit=MOST_LISTED)
+        playbook.write(Path(path), found)
+        return len(found)
 
     def rebuild(self) -> int:
         """Make tables and index again from the log; the number of claims."""
         with self._lock:
             with self._log.writing() as db:
-                projection.reset(db)
+                tables.reset(db)
+                db.execute("DELETE FROM meta WHERE name LIKE 'assessed:%'")
                 replay(self._log, self._learner)
             return self._index.rebuild(self)
 
-    def rebuild_index(self) -> int:
-        """Make the index of meanings again from the tables, to the end; the number of claims."""
+    # Reading
+
+    def recall(
+        self,
+        context: ContextName,
+        niche: str,
+        *,
+        text: str = "",
+        k: int = 8,
+        token_budget: int | None = None,
+    ) -> tuple[Heuristic, ...]:
+        """The heuristics most worth showing, best first, each with its reason in `why`.
+
+        Claims of another space are taken where this one has all they speak of.
+        """
         with self._lock:
-            return self._index.rebuild(self)
+            if self._pairs is not None and not self._log.readonly and self._stale(GROWTH):
+                self.assess()
+            asker = ranking.Asker.of(context, niche)
+            with self._log.guarded():
+                ranked = ranking.candidates(self._log.db, asker)
+                if text:
+                    ranked = self._index.blend(text, ranked, self)
+                told = self._told(ranked)
+        usable = [(c, h) for c, h in told if self._speaks_here(h.claim)]
+        return ranking.choose(usable, k, token_budget)
+
+    def _told(
+        self, ranked: Sequence[ranking.Candidate]
+    ) -> Sequence[tuple[ranking.Candidate, Heuristic]]:
+        found = {h.id: h for h in tables.heuristics(self._log.db, [c.id for c in ranked])}
+        return [(c, found[c.id]) for c in ranked if c.id in found]
+
+    def _speaks_here(self, claim: Claim) -> bool:
+        return self._pairs is None or unknown_in(self._pairs.space, claim.condition) is None
+
+    def trainings(self, space: str, task: str, recipe: str) -> tuple[Measurement, ...]:
+        """Earlier trainings of the same space, task and recipe, one per architecture."""
+        with self._lock, self._log.guarded():
+            return tables.trainings(self._log.db, space, task, recipe)
+
+    def failures(self, space: str, task: str, recipe: str) -> tuple[Failure, ...]:
+        """Networks that could not be built or trained for the task, whatever the device."""
+        with self._lock, self._log.guarded():
+            return tables.failures(self._log.db, space, task, recipe)
+
+    def runs(self, space: str | None = None) -> tuple[tables.Run, ...]:
+        """Runs whose lessons are here, oldest first."""
+        with self._lock, self._log.guarded():
+            names = [space] if space is not None else tables.spaces(self._log.db)
+            return tuple(run for name in names for run in tables.runs(self._log.db, name))
+
+    def list(
+        self,
+        *,
+        status: Status | None = None,
+        objective: Objective | None = None,
+        space: str = "",
+        task: str = "",
+        device: str = "",
+        niche: str = "",
+        limit: int = 50,
+    ) -> tuple[Heuristic, ...]:
+        """Claims, strongest first; those of a place include claims about everywhere."""
+        with self._lock:
+            self.assess()
+            with self._log.guarded():
+                keys = tables.listed(
+                    self._log.db, status, objective, (space, task, device, niche), limit
+                )
+                return tables.heuristics(self._log.db, keys)
+
+    def show(self, key: str) -> Heuristic:
+        """A claim by id or its first digits; `RequestError` for none or several."""
+        with self._lock, self._log.guarded():
+            return tables.heuristics(self._log.db, [self._full(key)])[0]
+
+    def _full(self, key: str) -> str:
+        found = tables.starting_with(self._log.db, key)
+        if len(found) != 1:
+            what = "no claim has" if not found else f"{len(found)} claims have"
+            raise RequestError(f"{what} an id that starts with {key!r}; see: heuristics list")
+        return found[0]
+
+    def history(self, key: str) -> tuple[Event, ...]:
+        """Every event about a claim, oldest first."""
+        with self._lock, self._log.guarded():
+            return self._log.about(self._full(key))
+
+    def twins(self, key: str) -> tuple[Twin, ...]:
+        """Other claims that say nearly the same: near in words, then compared on networks."""
+        if self._pairs is None:
+            return ()
+        with self._lock:
+            claim = self.show(key).claim
+            near = [other for other, _ in self._index.search(claim.statement, 20, self).near]
+            rows = tables.rows_of(self._log.db, near)
+            others = {row.id: row.claim for row in rows if row.id != claim.key}
+            return twins_of(self._pairs, claim, others)
+
+    def explain(self, arch: str) -> Explanation:
+        """Why a network is as it is: trainings, claims it meets, measured neighbours.
+
+        Raises:
+            RequestError: No such network in the space, or the store was opened without one.
+        """
+        if self._pairs is None:
+            raise RequestError("explain needs a space: name it with --space")
+        with self._lock, self._log.guarded():
+            return explain(self._log.db, self._pairs.space, arch)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        query: Query | None = None,
+        device: Device | None = None,
+        k: int = 5,
+    ) -> Answer:
+        """Answer a question from trainings and claims, with no model.
+
+        Args:
+            text: the question.
+            query: what is known of it from elsewhere (flags, a model); it comes first.
+            device: the one asked about, when its latencies are known without the store.
+            k: most architectures, and most claims.
+        """
+        with self._lock:
+            self.assess()
+            asked = Asked(text, query or Query(), device, k)
+            with self._log.guarded():
+                return answer(asked, self._log.db, self._pairs, self._index, self)
+
+    # What the index catches up from
+
+    def newest(self) -> int:
+        """Number of the newest event."""
+        return self._log.last()
+
+    def entries(self, after: tuple[int, str]) -> Iterator[Entry]:
+        """Claims whose `(seq, id)` is greater, in that order, in the words of the field."""
+        space = self.space
+        words = {c.name: c.words for c in space.choices if c.words} if space else {}
+        for entry in tables.entries(self._log.db, after):
+            told = [words[w] for w in entry.statement.split() if w in words]
+            yield replace(entry, statement=" ".join([entry.statement, *told]))

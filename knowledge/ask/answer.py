@@ -1,0 +1,317 @@
+"""A question answered: trained networks, claims with their effects, and what people should know.
+
+Every figure is a training of this store, a claim's evidence, or worked out for the question from
+a device's own table; nothing is taken from another device in its place.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_nas.claims import Claim, Heuristic, Objective, Status
+from llm_nas.domain import Arch
+from llm_nas.frozen import Frozen
+from llm_nas.knowledge.ask import networks, tabled
+from llm_nas.knowledge.ask.explain import Seen, explain
+from llm_nas.knowledge.ask.index import Changes, Index
+from llm_nas.knowledge.ask.query import Names, Query, understand
+from llm_nas.knowledge.claims.edits import unknown_in
+from llm_nas.knowledge.claims.pairs import PairSource
+from llm_nas.knowledge.memory import ranking, tables
+from llm_nas.ports import Device, SearchSpace
+
+LEXICAL = 4.0
+"""Factor on claims whose choices or values a question names."""
+UNRELATED = 0.35
+"""Similarity in meaning below which a claim does not answer a question about something."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question and what is known of it beside its words."""
+
+    text: str
+    query: Query
+    device: Device | None
+    k: int
+
+
+class Finding(Frozen):
+    """One claim as an answer: what its condition does, and whether to follow it."""
+
+    id: str
+    """Id of the claim; empty for an effect worked out from a table for this answer."""
+    statement: str
+    status: Status | Literal["computed"]
+    advice: Literal["use", "avoid"] | None
+    """Whether networks should meet the condition; None when the question has no goal."""
+    objective: str
+    effect: float
+    low: float
+    high: float
+    """90 % interval of the effect of switching the condition on; signed, in `unit`."""
+    unit: str
+    accuracy_effect: float | None = None
+    """What it does to accuracy, in points, where a claim about latency is told."""
+    trainings: int
+    pairs_for: int
+    pairs_against: int
+    labels: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    examples: tuple[Arch, ...] = ()
+    why: str = ""
+
+
+class Answer(Frozen):
+    """What `heuristics ask --json` prints."""
+
+    understood: str
+    architectures: tuple[networks.Network, ...] = ()
+    claims: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    """One line each: which accuracy is meant, what is unknown, what was left out."""
+
+
+def answer(
+    asked: Asked,
+    db: sqlite3.Connection,
+    pairs: PairSource | None,
+    index: Index,
+    changes: Changes,
+) -> Answer:
+    """Understand a question and look everything up that answers it."""
+    space = pairs.space if pairs else None
+    query = asked.query.over(understand(asked.text, space, names_in(db, asked.device)))
+    query = query.model_copy(update={"space": query.space or _only_space(db, space)})
+    if asked.device is not None:
+        query = query.model_copy(update={"device": asked.device.name})
+    notes = _place_notes(db, query, asked.device)
+    trained = networks.Trained.of(db, query, asked.device, space)
+    if query.arch is not None and space is not None:
+        own, more = _about(db, space, query.arch, trained)
+        found, notes = own, [*notes, *more]
+        met = {h.id for h in explain(db, space, query.arch).claims}
+    else:
+        wants = query.wanted == "architecture"
+        found, more = trained.pick(query, asked.k) if wants else ((), ())
+        notes, met = [*notes, *more], set[str]()
+    claims, more = _claims(asked, query, db, pairs, (index, changes), met)
+    notes += [*trained.notes, *more]
+    if not (found or claims):
+        notes.append("nothing in this store answers that; searches with --store fill it")
+    return Answer(
+        understood=query.words,
+        architectures=found,
+        claims=claims,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def names_in(db: sqlite3.Connection, device: Device | None = None) -> Names:
+    """What a question may mention by name."""
+    runs = [run for space in tables.spaces(db) for run in tables.runs(db, space)]
+    scopes = db.execute("SELECT DISTINCT task, device, niche FROM claim_scope").fetchall()
+    devices = {run.device for run in runs} | {row[1] for row in scopes}
+    devices |= {device.name} if device else set()
+    return Names(
+        spaces=tuple(sorted({run.space for run in runs})),
+        tasks=tuple(sorted({run.task for run in runs} | {row[0] for row in scopes} - {""})),
+        devices=tuple(sorted(devices - {""})),
+        niches=tuple(sorted({row[2] for row in scopes} - {""})),
+    )
+
+
+def _only_space(db: sqlite3.Connection, space: SearchSpace | None) -> str | None:
+    if space is not None:
+        return space.name
+    known = tables.spaces(db)
+    return known[0] if len(known) == 1 else None
+
+
+def _place_notes(db: sqlite3.Connection, query: Query, table: Device | None) -> list[str]:
+    """What the store does not know of the places asked about."""
+    known = names_in(db)
+    notes: list[str] = []
+    if query.device and table is None and query.device not in known.devices:
+        some = ", ".join(known.devices) or "none"
+        notes.append(
+            f"nothing is known of device {query.device!r} (known: {some}); its effects can be "
+            f"worked out from a table: --device {query.device}=FILE.csv"
+        )
+    if query.task and query.task not in known.tasks:
+        notes.append(f"no training on {query.task!r} (known: {', '.join(known.tasks) or 'none'})")
+    if query.space is None and len(known.spaces) > 1:
+        notes.append(f"several spaces here, name one: {', '.join(known.spaces)}")
+    return notes
+
+
+def _about(
+    db: sqlite3.Connection, space: SearchSpace, arch: Arch, trained: networks.Trained
+) -> tuple[tuple[networks.Network, ...], list[str]]:
+    """A network that was asked for: itself where it was trained, else those next to it."""
+    own = trained.named([arch])
+    if own:
+        return own, []
+    story = explain(db, space, arch)
+    elsewhere: Sequence[Seen] = story.trained or story.twins
+    if elsewhere:
+        told = [f"{s.task} on {s.device}: {s.metric} {s.value:.2f}" for s in elsewhere]
+        return (), [f"trained elsewhere: {'; '.join(dict.fromkeys(told))}"]
+    near = trained.named([s.arch for s in story.neighbours])
+    notes = [f"{arch} was not trained here"]
+    notes += ["shown: trained networks with one choice changed"] if near else []
+    return near, [*notes, *(f"it failed: {why}" for why in story.failures)]
+
+
+def _claims(
+    asked: Asked,
+    query: Query,
+    db: sqlite3.Connection,
+    pairs: PairSource | None,
+    index: tuple[Index, Changes],
+    met: set[str],
+) -> tuple[tuple[Finding, ...], list[str]]:
+    """Findings for a question, strongest first."""
+    if pairs is not None and query.goal == "size":
+        return tabled.by_size(pairs, query, asked.k), ["sizes are computed by the space"]
+    notes: list[str] = []
+    findings: tuple[Finding, ...] = ()
+    table = asked.device
+    if table is not None and table.exact and pairs is not None and query.goal != "accuracy":
+        findings = tabled.by_device(db, pairs, table, query, asked.k)
+        notes.append(f"milliseconds are worked out from the table of {table.name}")
+        if query.goal == "latency":
+            return _harmless(findings, query)
+    ranked = _ranked(query, db, index, without_latency=bool(findings))
+    if met:
+        ranked = [c for c in ranked if c.id in met]
+    told = {h.id: h for h in tables.heuristics(db, [c.id for c in ranked])}
+    usable = [
+        (c, h)
+        for c in ranked
+        if (h := told.get(c.id)) is not None
+        and h.evidence.method != "none"
+        and (pairs is None or unknown_in(pairs.space, h.claim.condition) is None)
+    ]
+    chosen = ranking.choose(usable, asked.k * (4 if query.max_loss_pct is not None else 1))
+    findings += tuple(_finding(db, h, query, pairs) for h in chosen)
+    kept, more = _harmless(findings, query)
+    return kept[: asked.k], [*notes, *more]
+
+
+def _ranked(
+    query: Query, db: sqlite3.Connection, index: tuple[Index, Changes], *, without_latency: bool
+) -> list[ranking.Candidate]:
+    """Candidates in the place asked about, by rank and, where there is a topic, by meaning."""
+    objectives: tuple[Objective, ...] = ("accuracy", "latency")
+    if query.goal in ("accuracy", "latency"):
+        objectives = (query.goal,)
+    elif without_latency:
+        objectives = ("accuracy",)
+    asker = ranking.Asker(
+        query.space or "", query.task or "", query.device or "", query.niche or ""
+    )
+    found = ranking.candidates(db, asker, objectives)
+    bodies = {row.id: row.claim for row in tables.rows_of(db, [c.id for c in found])}
+    if query.device:
+        # Milliseconds of another device are no answer about this one.
+        found = [c for c in found if _on(bodies[c.id], query.device)]
+    if not query.topic or not found:
+        return found
+    search, changes = index
+    near = dict(search.search(query.topic, 200, changes, None).near)
+    told = {e.id: e.statement for e in changes.entries((0, ""))}
+    scored = [
+        _scored(c, near.get(c.id, 0.0), _mentions(query.topic, told.get(c.id, ""))) for c in found
+    ]
+    named = [c for c, mentioned in scored if mentioned]
+    return sorted(named or [c for c, _ in scored if c.score > 0], key=lambda c: (-c.score, c.id))
+
+
+def _on(claim: Claim, device: str) -> bool:
+    scope = claim.scope
+    return claim.effect.objective == "accuracy" or not scope.devices or device in scope.devices
+
+
+def _scored(
+    candidate: ranking.Candidate, like: float, mentioned: bool
+) -> tuple[ranking.Candidate, bool]:
+    near = max(like, UNRELATED if mentioned else 0.0)
+    score = (0.05 + candidate.score) * near**2 * (LEXICAL if mentioned else 1.0)
+    score = score if near >= UNRELATED else 0.0
+    return ranking.Candidate(candidate.id, score, candidate.match, candidate.place), mentioned
+
+
+def _mentions(topic: str, statement: str) -> bool:
+    """Whether a statement has a word of the topic, or one that begins like it."""
+    told = {word.lower().strip("(),.") for word in statement.replace("_", " ").split()}
+    asked = {word.lower() for word in topic.replace("_", " ").split()}
+    return any(a in told or (len(a) > 4 and any(t[:5] == a[:5] for t in told)) for a in asked)
+
+
+def _harmless(findings: Sequence[Finding], query: Query) -> tuple[tuple[Finding, ...], list[str]]:
+    """Findings that cost no more accuracy than allowed when their advice is followed."""
+    most = query.max_loss_pct
+    if most is None:
+        return tuple(findings), []
+    kept = [f for f in findings if f.accuracy_effect is not None and _loss(f) <= most + 1e-9]
+    dropped = len(findings) - len(kept)
+    note = f"{dropped} claims left out: they cost more than {most:g} points, or nothing tells"
+    return tuple(kept), [note] if dropped else []
+
+
+def _loss(finding: Finding) -> float:
+    change = finding.accuracy_effect or 0.0
+    return change if finding.advice == "avoid" else -change
+
+
+def advice_for(objective: str, effect: float, query: Query) -> Literal["use", "avoid"] | None:
+    """Whether an effect serves the goal."""
+    if query.goal is None or effect == 0.0:
+        return None
+    wanted = 1 if objective == "accuracy" else -1
+    return "use" if effect * wanted > 0 else "avoid"
+
+
+def _finding(
+    db: sqlite3.Connection, heuristic: Heuristic, query: Query, pairs: PairSource | None
+) -> Finding:
+    claim, told = heuristic.claim, heuristic.evidence
+    objective = claim.effect.objective
+    aside = accuracy_of(db, claim) if objective != "accuracy" else None
+    return Finding(
+        id=heuristic.id,
+        statement=claim.statement,
+        status=heuristic.status,
+        advice=advice_for(objective, told.mean_effect, query),
+        objective=objective,
+        effect=told.mean_effect,
+        low=told.low,
+        high=told.high,
+        unit=claim.effect.unit,
+        accuracy_effect=aside,
+        trainings=told.archs,
+        pairs_for=told.n_for,
+        pairs_against=told.n_against,
+        labels=told.labels,
+        conflicts=heuristic.conflicts,
+        examples=networks.examples(db, claim, pairs.space) if pairs else (),
+        why=heuristic.why,
+    )
+
+
+def accuracy_of(db: sqlite3.Connection, claim: Claim) -> float | None:
+    """Mean effect of a claim's condition on accuracy, by the claim that speaks of it."""
+    effect = claim.effect.model_copy(update={"objective": "accuracy"})
+    scope = claim.scope.model_copy(update={"devices": ()})
+    same = claim.model_copy(update={"effect": effect, "scope": scope})
+    rows = db.execute(
+        "SELECT id, evidence FROM claim WHERE topic = ? ORDER BY score DESC", (tables.topic(same),)
+    )
+    for _, evidence in rows:
+        body = json.loads(evidence)
+        if body["method"] != "none":
+            return float(body["mean_effect"])
+    return None

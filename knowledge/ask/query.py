@@ -1,0 +1,227 @@
+"""A question as a typed query: from flags, from a model with a schema, from a few plain patterns.
+
+Whoever fills a field first wins: flags before a model before patterns. What no pattern reads
+stays in `topic`, which is searched for by meaning; nothing is guessed.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from llm_nas.errors import RequestError
+from llm_nas.frozen import Frozen
+from llm_nas.ports import SearchSpace
+
+Goal = Literal["accuracy", "latency", "size"]
+Wanted = Literal["rule", "architecture", "number"]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Query(Frozen):
+    """What is asked; None: not said. `model_json_schema()` is what a model is to fill in."""
+
+    goal: Goal | None = Field(None, description="What should become better.")
+    wanted: Wanted | None = Field(
+        None, description="A rule of design, trained networks, or the size of an effect."
+    )
+    max_latency_ms: Positive | None = None
+    min_accuracy_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    max_loss_pct: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Accuracy that may be given up, in points."
+    )
+    max_params_m: Positive | None = None
+    space: str | None = None
+    task: str | None = None
+    device: str | None = None
+    niche: str | None = None
+    arch: str | None = Field(None, description="A network the question names.")
+    topic: str = Field("", max_length=400, description="What it is about, in a few words.")
+
+    def over(self, other: "Query") -> "Query":
+        """This query, with what it leaves open from another one."""
+        own = self.model_dump(exclude_none=True)
+        if not self.topic:
+            own.pop("topic", None)
+        return other.model_copy(update=own)
+
+    @property
+    def words(self) -> str:
+        """The query in one line, for people to check."""
+        said: list[str] = [f"wanted: {self.wanted or 'rule'}"]
+        said += [f"goal: {GOALS[self.goal]}"] if self.goal else []
+        limits = (
+            ("latency at most {:g} ms", self.max_latency_ms),
+            ("accuracy at least {:g} %", self.min_accuracy_pct),
+            ("accuracy given up at most {:g} points", self.max_loss_pct),
+            ("parameters at most {:g} M", self.max_params_m),
+        )
+        said += [text.format(limit) for text, limit in limits if limit is not None]
+        places = ("space", "task", "device", "niche")
+        said += [f"{name} {getattr(self, name)}" for name in places if getattr(self, name)]
+        said += [f"network {self.arch}"] if self.arch else []
+        said += [f"about {self.topic!r}"] if self.topic else []
+        return "; ".join(said)
+
+
+GOALS = {"accuracy": "higher accuracy", "latency": "lower latency", "size": "smaller networks"}
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_LOSS = re.compile(
+    rf"(?:los(?:e|es|ing|s)|giv(?:e|ing) up|drop(?:ping)?|sacrific(?:e|ing))\D{{0,40}}?{_NUMBER}\s*"
+    r"(?:%|percent|points?|pp)(?:\s+(?:of\s+)?accuracy)?",
+    re.IGNORECASE,
+)
+_NO_LOSS = re.compile(
+    r"without\s+(?:los|hurt|giv|harm|sacrific|reduc|lower|chang)\w*(?:\s+up)?(?:\s+\w+){0,2}?\s+"
+    r"accuracy|(?:no|same)\s+accuracy(?:\s+loss)?",
+    re.IGNORECASE,
+)
+_LATENCY = re.compile(
+    r"(?:under|below|within|less than|at most|no more than|no slower than|faster than|up to|max\w*|"
+    rf"limit(?: of)?|budget(?: of)?|<=?|in)\s*(?:latency\s*(?:of\s*)?)?{_NUMBER}\s*"
+    r"(ms|milliseconds?|us|µs|microseconds?)\b",
+    re.IGNORECASE,
+)
+_ACCURACY = re.compile(
+    r"(?:at least|above|over|more than|better than|no less than|min\w*|reach\w*|>=?|with)\s*"
+    rf"(?:accuracy\s*(?:of\s*)?)?(?:at least\s*)?{_NUMBER}\s*(?:%|percent|pct)",
+    re.IGNORECASE,
+)
+_PARAMS = re.compile(
+    rf"(?:under|below|less than|at most|up to|max\w*|<=?)\s*{_NUMBER}\s*"
+    r"(?:m|million)\s*(?:param\w*|weights)",
+    re.IGNORECASE,
+)
+_ARCHS = (re.compile(r"\|[^\s|]+\|\S*"), re.compile(r"\w+=\w+(?:\s+\w+=\S+)+"))
+_GOAL_WORDS: Sequence[tuple[Goal, str]] = (
+    ("latency", r"latenc\w*|fast\w*|slow\w*|speed\w*|quick\w*|milliseconds?|\bms\b|runtime"),
+    ("accuracy", r"accura\w*|errors?\b|perplexity|better|worse|quality|precise"),
+    ("size", r"small\w*|tiny|size|param\w*|\bmacs?\b|flops|compact"),
+)
+_NUMBER_WORDS = re.compile(
+    r"how (?:much|many|fast|slow|accurate|large|big)|what (?:is|are) the (?:latenc|accura|effect|cost"
+    r"|speed)|what does .+ (?:cost|bring|gain|do)\b",
+    re.IGNORECASE,
+)
+_NETWORK_WORDS = re.compile(
+    r"\b(?:fastest|slowest|smallest|most accurate|best|front|pareto|trade-?off)\b|\b(?:which|what|"
+    r"a|an|give|show|find|recommend|suggest|need|want|any|the)\b[^?.,]*\b(?:networks?|architectures?"
+    r"|models?|cells?|nets?)\b",
+    re.IGNORECASE,
+)
+_RULE_WORDS = re.compile(
+    r"\b(?:should|rules?|advice|avoid|why|hurts?|helps?|matters?|effects?|affects?|makes?|cause\w*"
+    r"|do i|to get|how (?:do|can|to)|what (?:raises|lowers|improves|increases|reduces|slows|costs))\b",
+    re.IGNORECASE,
+)
+
+
+def understand(text: str, space: SearchSpace | None, names: "Names") -> Query:
+    """What a few patterns read in a question; the rest is its topic."""
+    found: dict[str, object] = {}
+    arch, rest = _arch(text, space)
+    loss, rest = _taken(_LOSS, rest)
+    none, rest = _taken(_NO_LOSS, rest)
+    latency, rest = _taken(_LATENCY, rest)
+    params, rest = _taken(_PARAMS, rest)
+    accuracy, rest = _taken(_ACCURACY, rest)
+    found["arch"] = arch
+    found["max_loss_pct"] = float(loss[1]) if loss else (0.0 if none else None)
+    if latency:
+        small = latency[2].lower()[0] in "uµ" or latency[2].lower().startswith("micro")
+        found["max_latency_ms"] = float(latency[1]) / (1000.0 if small else 1.0) or None
+    found["max_params_m"] = (float(params[1]) or None) if params else None
+    found["min_accuracy_pct"] = min(float(accuracy[1]), 100.0) if accuracy else None
+    for kind, known in names.kinds:
+        name, rest = _named(rest, known)
+        found[kind] = name
+    found["goal"], found["wanted"] = _goal(rest), _wanted(rest, found)
+    found["topic"] = _topic(rest)
+    return Query.model_validate(found)
+
+
+class Names(Frozen):
+    """Names a store knows, which a question may mention."""
+
+    spaces: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    niches: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Field of a query and the names it may take."""
+        return (
+            ("device", self.devices),
+            ("task", self.tasks),
+            ("space", self.spaces),
+            ("niche", self.niches),
+        )
+
+
+def _arch(text: str, space: SearchSpace | None) -> tuple[str | None, str]:
+    """A network in the text, in canonical form, and the text without it."""
+    for pattern in _ARCHS if space else ():
+        for match in pattern.finditer(text):
+            try:
+                assert space is not None
+                arch = space.parse(match[0].rstrip("?.,;"))
+            except RequestError:
+                continue
+            return arch, text.replace(match[0], " ")
+    return None, text
+
+
+def _taken(pattern: re.Pattern[str], text: str) -> tuple[re.Match[str] | None, str]:
+    """The first match, and the text without it."""
+    match = pattern.search(text)
+    return match, text if match is None else f"{text[: match.start()]} {text[match.end() :]}"
+
+
+def _named(text: str, names: Iterable[str]) -> tuple[str | None, str]:
+    """The first known name in a text, longest first, and the text without it."""
+    for name in sorted(names, key=len, reverse=True):
+        loose = re.escape(name).replace(r"\-", r"[-\s_]?")
+        match, rest = _taken(re.compile(rf"(?<![\w.-]){loose}(?![\w-])", re.IGNORECASE), text)
+        if match:
+            return name, rest
+    return None, text
+
+
+def _goal(text: str) -> Goal | None:
+    """The goal whose words come first; None where none does."""
+    places = [(m.start(), goal) for goal, p in _GOAL_WORDS if (m := re.search(p, text.lower()))]
+    return min(places)[1] if places else None
+
+
+def _wanted(text: str, found: dict[str, object]) -> Wanted:
+    if found["arch"] or _NUMBER_WORDS.search(text):
+        return "number"
+    if _NETWORK_WORDS.search(text) and not _RULE_WORDS.search(text):
+        return "architecture"
+    limited = any(found.get(name) for name in ("max_latency_ms", "min_accuracy_pct"))
+    return "architecture" if limited and not _RULE_WORDS.search(text) else "rule"
+
+
+_PLAIN = frozenset(
+    (
+        "a an the of on in for to with and or is are be it i my me we you do does did how what "
+        "which who when where why should can could would will much many more most less least than "
+        "that this there give show find need want get make makes use using at by from as if but "
+        "not no any some about best better worse good bad please tell network networks "
+        "architecture architectures model models cell cells net nets latency accuracy accurate "
+        "fast faster fastest slow slower slowest speed raise raises lower lowers increase "
+        "increases reduce reduces improve improves high higher highest low have has having cost "
+        "costs effect effects happens matter matters help helps hurt hurts device task dataset "
+        "space know known ms rule rules one up down without keep changing change "
+    ).split()
+)
+"""Words that say nothing of what a question is about."""
+
+
+def _topic(text: str) -> str:
+    """The words that say what a question is about."""
+    words = re.findall(r"[\w.+>-]+", text)
+    return " ".join(word for word in words if word.lower().strip(".") not in _PLAIN)[:400]

@@ -1,0 +1,1 @@
+"""What measured networks say of claims: pairs, evidence, life cycle, conflicts, audit."""

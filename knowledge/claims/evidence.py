@@ -1,0 +1,205 @@
+"""What the trainings of one source say of claims.
+
+The effect of a claim is the mean change when its condition is switched on by the smallest legal
+edit, over networks drawn from its niches. One Gaussian process, fitted to the trainings, gives
+the mean of that difference and, through its joint covariance, its error. Matched pairs that were
+measured stand beside it.
+
+Errors in % and latencies are modelled by their logarithms, because one bad choice costs a good
+network little and a poor one much; effects are told in the unit at the median training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from llm_nas.claims import Claim, Objective
+from llm_nas.domain import Arch, FloatArray, Metric
+from llm_nas.knowledge.claims.pairs import FEWEST, Drawn, Pair, PairSource, matched
+from llm_nas.knowledge.claims.process import Fit, Posterior, fit_process
+from llm_nas.ports import Device
+
+LEAST_ARCHS = 12
+"""Fewer trainings than this say nothing."""
+MOST_ARCHS = 300
+"""Trainings the process uses; a larger source is thinned evenly."""
+LEAST_ERROR = 0.05
+"""Errors in % below this count as this much: the logarithm needs a floor."""
+WORST = 4.0
+"""Spreads (of a normal distribution) below the median beyond which a network has learned nothing
+and is left out: how far a broken network falls says nothing of those that work."""
+ALLOWANCE = 1.25
+"""Factor on every standard error for what the process gets wrong; chosen so that 90 % intervals
+of supported claims cover the truth nine times in ten (nb201/cifar10, anb on a100 and rtx3090)."""
+COUNTER_EXAMPLES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Distinct trained networks of one source and their values `(n,)` in the metric's unit."""
+
+    archs: tuple[Arch, ...]
+    values: FloatArray
+    metric: Metric | None
+    """None: the values are latencies in ms."""
+
+    @property
+    def relative(self) -> bool:
+        """Whether effects are shares of a value rather than absolute."""
+        return self.metric is None or self.metric.higher_is_better or not self.metric.logarithmic
+
+    @property
+    def scaled(self) -> FloatArray:
+        """What the process models, rising with the objective, `(n,)`."""
+        if self.metric is None:
+            return np.log(np.maximum(self.values, 1e-9))
+        return accuracy_scale(self.metric, self.metric.errors(self.values))
+
+    @property
+    def typical(self) -> float:
+        """The unit's size of a relative change: median error or latency; 1 where absolute."""
+        if not self.relative:
+            return 1.0
+        amounts = self.values if self.metric is None else self.metric.errors(self.values)
+        return float(np.median(amounts))
+
+
+def accuracy_scale(metric: Metric, errors: FloatArray) -> FloatArray:
+    """Errors as claims speak of them: rising with accuracy, relative where errors are shares."""
+    if metric.logarithmic and not metric.higher_is_better:
+        return -errors
+    return np.asarray(-np.log(np.maximum(errors, LEAST_ERROR)), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one source says of one claim; effects on the scale that is modelled."""
+
+    mean: float
+    variance: float
+    """Of the mean."""
+    n_for: int
+    n_against: int
+    against: tuple[Arch, ...]
+    archs: int
+    spread: float
+    typical: float
+    exact: bool = False
+    """Whether the values behind it are known without error."""
+
+
+class SourceEvidence:
+    """One source's trainings, asked about many claims."""
+
+    def __init__(self, sample: Sample, pairs: PairSource, fit: Fit = fit_process) -> None:
+        """Nothing is fitted until claims are asked about."""
+        self._sample = _learned(sample)
+        self._pairs = pairs
+        self._fit = fit
+
+    def parts(self, claims: Mapping[str, Claim]) -> dict[str, Part]:
+        """What the source says of claims, by key; claims it cannot test are left out.
+
+        The networks that suggested a claim do not test it, so claims are tested in groups that
+        leave out the same ones.
+        """
+        own = set(self._sample.archs)
+        suggested = {key: frozenset(c.origin.archs) & own for key, c in claims.items()}
+        ordered = sorted(claims, key=lambda key: (sorted(suggested[key]), key))
+        found: dict[str, Part] = {}
+        for without, keys in groupby(ordered, key=lambda key: suggested[key]):
+            found |= self._tested(without, {key: claims[key] for key in keys})
+        return found
+
+    def _tested(self, without: frozenset[Arch], claims: Mapping[str, Claim]) -> dict[str, Part]:
+        kept = [n for n, arch in enumerate(self._sample.archs) if arch not in without]
+        drawn = {key: self._pairs.of(claim) for key, claim in claims.items()}
+        if len(kept) < LEAST_ARCHS or not any(drawn.values()):
+            return {}
+        values = self._sample.scaled[kept]
+        archs = [self._sample.archs[n] for n in kept]
+        process = self._process(archs, values)
+        found: dict[str, Part] = {}
+        for key, claim in claims.items():
+            of_claim = drawn[key]
+            if of_claim is not None:
+                votes = self._votes(claim, archs, values)
+                mean, variance = effect(process, of_claim)
+                spread, typical = float(np.std(values)), self._sample.typical
+                found[key] = Part(mean, variance, *votes, len(archs), spread, typical)
+        return found
+
+    def _process(self, archs: Sequence[Arch], values: FloatArray) -> Posterior:
+        step = -(-len(archs) // MOST_ARCHS)
+        return self._fit(self._pairs.space.features(archs[::step]), values[::step])
+
+    def _votes(
+        self, claim: Claim, archs: Sequence[Arch], values: FloatArray
+    ) -> tuple[int, int, tuple[Arch, ...]]:
+        """Matched pairs for and against a claim, and networks of those against."""
+        pairs = matched(self._pairs.space, claim.condition, archs)
+        gains = [float(values[a] - values[b]) * claim.effect.sign for a, b in pairs]
+        against = [archs[a] for (a, _), gain in zip(pairs, gains, strict=True) if gain < 0]
+        few = tuple(dict.fromkeys(against))[:COUNTER_EXAMPLES]
+        return sum(bool(gain > 0) for gain in gains), len(against), few
+
+
+def effect(process: Posterior, drawn: Drawn) -> tuple[float, float]:
+    """Mean change over drawn pairs and its variance, by the joint posterior of all of them.
+
+    The variance adds what is not known of these pairs and what other pairs would have given.
+    """
+    n = len(drawn.pairs)
+    mean, covariance = process.joint(drawn.features)
+    changes = mean[:n] - mean[n:]
+    weights = np.concatenate([np.full(n, 1.0 / n), np.full(n, -1.0 / n)])
+    known = float(weights @ covariance @ weights)
+    drawing = float(np.var(changes, ddof=1)) / n
+    return float(changes.mean()), max(known, 0.0) * ALLOWANCE**2 + drawing + 1e-12
+
+
+def exact_parts(device: Device, pairs: PairSource, claims: Mapping[str, Claim]) -> dict[str, Part]:
+    """What a device whose latencies are known says of latency claims, from drawn pairs alone."""
+    found: dict[str, Part] = {}
+    for key, claim in claims.items():
+        drawn = pairs.of(claim)
+        changes, typical = table_changes(device, drawn.pairs if drawn else ())
+        if len(changes) < FEWEST:
+            continue
+        agree = int((changes * claim.effect.sign > 0).sum())
+        against = int((changes * claim.effect.sign < 0).sum())
+        variance = float(np.var(changes, ddof=1)) / len(changes) + 1e-12
+        n, spread = 2 * len(changes), float(np.std(changes))
+        mean = float(changes.mean())
+        found[key] = Part(mean, variance, agree, against, (), n, spread, typical, exact=True)
+    return found
+
+
+def table_changes(device: Device, pairs: Sequence[Pair]) -> tuple[FloatArray, float]:
+    """Relative changes of latency over pairs that a device knows, and the median latency."""
+    archs = [pair.having for pair in pairs] + [pair.without for pair in pairs]
+    told = [getattr(timing, "median_ms", None) for timing in device.measure(archs)]
+    n = len(pairs)
+    both = [(a, b) for a, b in zip(told[:n], told[n:], strict=True) if a and b]
+    if not both:
+        return np.zeros(0), 1.0
+    having, without = (np.array(side, dtype=np.float64) for side in zip(*both, strict=True))
+    return np.log(having / without), float(np.median(without))
+
+
+def _learned(sample: Sample) -> Sample:
+    """The sample without networks that learned nothing; accuracies only."""
+    if sample.metric is None or len(sample.archs) < LEAST_ARCHS:
+        return sample
+    scaled = sample.scaled
+    middle = float(np.median(scaled))
+    spread = float(np.median(np.abs(scaled - middle))) * 1.4826
+    good = np.flatnonzero(scaled >= middle - WORST * max(spread, 0.05))
+    archs = tuple(sample.archs[n] for n in good.tolist())
+    return Sample(archs, sample.values[good], sample.metric)
+
+
+OBJECTIVES: tuple[Objective, ...] = ("accuracy", "latency")
+"""Objectives that trainings carry values of."""

@@ -1,0 +1,1 @@
+"""What outlives a run: the event log, its tables, ranking, playbooks, reuse."""
