@@ -5,6 +5,8 @@ the default is six parts of equal share by multiply-adds, or by what else tells 
 from small ones. The others are controls.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from llm_nas.conditions import AllOf, Anything, Condition, Count, Quantity, Relation, in_words
@@ -131,5 +133,5 @@ def _ranges(quantity: str, cuts: list[float], letter: str, rule: str = "") -> li
     bounds = [None, *cuts, None]
     return [
         _niche(f"{letter}{i}", Quantity(name=quantity, low=low, high=high), rule)
-        for i, (low, high) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))
+        for i, (low, high) in enumerate(pairwise(bounds))
     ]
