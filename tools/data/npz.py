@@ -1,6 +1,7 @@
 """Reading `.npz` tables that may be half-written, truncated or the wrong file, without pickle."""
 
 import hashlib
+import json
 import os
 import tempfile
 import zipfile
@@ -114,3 +115,13 @@ def write_atomically(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> Path
         scratch.unlink(missing_ok=True)
         scratch.with_suffix(".npz").unlink(missing_ok=True)
     return path
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file at once or not at all; `DataError` when it cannot be written."""
+    scratch = path.with_suffix(".json.part")
+    try:
+        scratch.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error

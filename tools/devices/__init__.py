@@ -26,16 +26,20 @@ def open_device(
     Raises:
         RequestError, DataError: What is wrong with the name or file, and what is allowed.
     """
-    from llm_nas.tools.devices import table
+    from llm_nas.tools.data.tabulated import device_names
+    from llm_nas.tools.devices import sums, table
     from llm_nas.tools.devices.real import is_real, open_real_device
     from llm_nas.tools.tasks import shape_of
 
     if is_real(name):
         return open_real_device(name, space, shape_of(task_name), folder=folder)
-    known = table.names(space.name)
+    summed = space.name == sums.SPACE
+    known = sums.FBNET_DEVICES if summed else device_names(space.name)
     if "=" in name:
         return table.from_csv(name, space, known)
     if name not in known:
-        listed = f"{', '.join(known)} or NAME=FILE.csv" if known else "NAME=FILE.csv"
-        raise RequestError(f"device: unknown '{name}' for {space.name}; use {listed}, host")
+        allowed = ", ".join((*known, "host", "NAME=FILE.csv"))
+        raise RequestError(f"device: unknown '{name}' for {space.name}; use one of {allowed}")
+    if summed:
+        return sums.open_sums(name, shape_of(task_name))
     return table.tabulated(name, space.name, task_name, data_dir)

@@ -1,22 +1,20 @@
 """Devices whose latencies are looked up or computed without noise."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from llm_nas.domain import Arch, Failure, FloatArray, Timing
-from llm_nas.tools.data.nb201 import cells, nb201_tables
-from llm_nas.tools.data.truth.model import TASK_OF, truth_model
-from llm_nas.tools.devices import sums
+from llm_nas.errors import RequestError
+from llm_nas.ports import SearchSpace
+from llm_nas.tools.data.csv_table import read_latencies
+from llm_nas.tools.data.tabulated import device_table, values_lookup
 
-FAMILY = {"anb-rows": "anb"}
-"""Pools of measured rows, by the space they are rows of."""
-Lookup = Callable[[Sequence[Arch]], FloatArray]
-"""`(n,)` in ms, NaN where the device has no value."""
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class TableDevice:
 
     name: str
     source: str
-    lookup: Lookup
+    lookup: Callable[[Sequence[Arch]], FloatArray]
+    """`(n,)` in ms, NaN where the device has no value."""
     archs: tuple[Arch, ...] | None = None
     """The architectures that were measured; None: the whole space."""
     missing: str = "the table has no latency of it"
@@ -53,32 +52,32 @@ class TableDevice:
     def _answer(self, arch: Arch, ms: float) -> Timing | Failure:
         if ms != ms:
             return Failure(arch=arch, stage="time", reason=f"{self.name}: {self.missing}")
+        # Checked where tables are read; checking 3,000 timings again would take 5 ms.
         return Timing.model_construct(
             arch=arch, median_ms=ms, low_ms=ms, high_ms=ms, n=1, seconds=0.0, notes=()
         )
 
 
-def names(space: str) -> tuple[str, ...]:
-    """Tabulated devices of a space by its name; none for a space of the user's own."""
-    if space == "nb201":
-        return cells.DEVICES
-    if space == "fbnet":
-        return sums.DEVICES
-    family = FAMILY.get(space, space)
-    return truth_model(family).devices if family in TASK_OF else ()
-
-
 def tabulated(name: str, space: str, task_name: str, data_dir: Path | None = None) -> TableDevice:
-    """A device of `names(space)`."""
-    if space == "nb201":
-        return _nb201(name, task_name, data_dir)
-    if space == "fbnet":
-        return sums.open_sums(name, task_name)
-    model = truth_model(FAMILY.get(space, space))
-    return TableDevice(name, model.source, partial(model.values, name))
+    """One of `llm_nas.tools.data.tabulated.device_names`, for the images of a task."""
+    table = device_table(space, name, task_name, data_dir)
+    return TableDevice(name, table.source, table.lookup, table.archs, table.missing)
 
 
-def _nb201(name: str, task_name: str, data_dir: Path | None) -> TableDevice:
-    tables = nb201_tables(data_dir)
-    lookup = partial(tables.latencies_ms, task_name, name)
-    return TableDevice(name, tables.source, lookup)
+def from_csv(text: str, space: SearchSpace, taken: Sequence[str] = ()) -> TableDevice:
+    """The device `NAME=FILE.csv`.
+
+    Raises:
+        RequestError: A malformed name, or one of `taken`.
+        DataError: See `llm_nas.tools.data.csv_table.read_latencies`.
+    """
+    name, _, path = text.partition("=")
+    if not _NAME.fullmatch(name) or not path:
+        raise RequestError(
+            f"device: '{text}' is not NAME=FILE.csv with a name of A-Z a-z 0-9 _.-"
+        )
+    if name in taken:
+        raise RequestError(f"device: '{name}' is a known device; give the CSV's another name")
+    table = read_latencies(Path(path), space)
+    archs, lookup = values_lookup(table.values)
+    return TableDevice(name, table.source, lookup, archs)

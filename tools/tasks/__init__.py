@@ -6,15 +6,6 @@ from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.ports import SearchSpace, Task
 
-SHAPES = {
-    "cifar10": TaskShape(height=32, width=32, classes=10),
-    "cifar100": TaskShape(height=32, width=32, classes=100),
-    "ImageNet16-120": TaskShape(height=16, width=16, classes=120),
-    "imagenet": TaskShape(height=224, width=224, classes=1000),
-}
-"""Images and classes of tabulated tasks."""
-_NO_IMAGES = ("openwebtext",)
-
 
 def shape_of(name: str) -> TaskShape | None:
     """What networks of a task take and give; None where they take no images.
@@ -22,9 +13,11 @@ def shape_of(name: str) -> TaskShape | None:
     Raises:
         RequestError, DataError: An unknown task, or a folder or file that cannot be read.
     """
+    from llm_nas.tools.data.tabulated import SHAPES
+
     if name in SHAPES:
         return SHAPES[name]
-    if name in _NO_IMAGES or name.endswith(".csv"):
+    if name.endswith(".csv"):
         return None
     from llm_nas.tools.tasks.real import shape_of_real
 
@@ -53,15 +46,16 @@ def open_task(
     Raises:
         RequestError, DataError: What is wrong with the name or file, and what is allowed.
     """
+    from llm_nas.tools.data.tabulated import SHAPES, pairs
     from llm_nas.tools.tasks import tables
 
-    if name.endswith(".csv"):
+    if name.endswith(".csv") and "series:" not in name:
         return tables.from_csv(Path(name), space)
     task = tables.tabulated(name, space.name, data_dir)
     if task is not None:
         return task
-    if name in SHAPES or name in _NO_IMAGES:
-        known = ", ".join(f"{family}/{task}" for family, task in tables.PAIRS)
+    if name in SHAPES:
+        known = ", ".join(f"{family}/{known}" for family, known in pairs())
         raise RequestError(f"task '{name}' has no table for space {space.name}; known: {known}")
     from llm_nas.tools.tasks.real import open_real_task
 

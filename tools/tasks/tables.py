@@ -3,19 +3,15 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, Failure, FloatArray, Label, Metric
+from llm_nas.domain import ACCURACY, Arch, Failure, FloatArray, Label, Metric
 from llm_nas.errors import RequestError
-from llm_nas.tools.data.nb201 import nb201_tables
-from llm_nas.tools.data.nb201.cost import CHANCE_PCT
-from llm_nas.tools.data.truth.model import truth_model
-
-Lookup = Callable[[Sequence[Arch]], FloatArray]
-"""`(n,)` values of architectures in the metric's unit, NaN where there is none."""
+from llm_nas.ports import SearchSpace
+from llm_nas.tools.data.csv_table import read_accuracies
+from llm_nas.tools.data.tabulated import task_table, values_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +23,25 @@ class TableTask:
     chance: float | None
     """The metric of a network that has learned nothing; None when unknown."""
     source: str
-    lookup: Lookup
+    lookup: Callable[[Sequence[Arch]], FloatArray]
+    """`(n,)` values in the metric's unit, NaN where there is none."""
     archs: tuple[Arch, ...] | None = None
     """The architectures that have a label; None: the whole space."""
     noise: float = 0.0
     """Standard deviation between trainings of one network, in the unit of `Metric.error`."""
 
     def train(self, arch: Arch, fidelity: float = 1.0, seed: int = 0) -> Label | Failure:
-        """The label of one training; counts as a whole one at any fidelity.
+        """The label of one training; any fidelity gives, and costs, a whole one.
 
         Where values are modelled, noise of the published size is drawn from `seed` and the text.
         """
+        if not 0 < fidelity <= 1:
+            raise RequestError(f"fidelity {fidelity}: expected more than 0, at most 1")
         value = float(self.lookup([arch])[0])
         if not np.isfinite(value):
             return Failure(arch=arch, stage="train", reason=f"{self.name}: the table has no label")
         if self.noise > 0:
             value = self.metric.value(self.metric.error(value) + self.noise * _normal(arch, seed))
-        if not 0 < fidelity <= 1:
-            raise RequestError(f"fidelity {fidelity}: expected more than 0, at most 1")
         return Label(arch=arch, value=value)
 
 
@@ -54,33 +51,28 @@ def _normal(arch: Arch, seed: int) -> float:
     return float(np.random.default_rng(list(digest)).standard_normal())
 
 
-PAIRS = (
-    ("nb201", "cifar10"),
-    ("nb201", "cifar100"),
-    ("nb201", "ImageNet16-120"),
-    ("anb", "imagenet"),
-    ("anb-rows", "imagenet"),
-    ("hwgpt-s", "openwebtext"),
-)
-"""Spaces and their tabulated tasks."""
-_ANB_NOISE, _HWGPT_NOISE = 0.25, 0.004
-"""Published seed-to-seed deviations: points of top-1, and of log perplexity."""
-
-
 def tabulated(name: str, space: str, data_dir: Path | None = None) -> TableTask | None:
-    """A task of `PAIRS`; None for any other pair."""
-    if (space, name) not in PAIRS:
+    """A tabulated task by name; None when the space has no table of it."""
+    table = task_table(space, name, data_dir)
+    if table is None:
         return None
-    if space == "nb201":
-        return _nb201(name, data_dir)
-    model = truth_model("anb" if space == "anb-rows" else space)
-    metric, noise = (ACCURACY, _ANB_NOISE) if name == "imagenet" else (PERPLEXITY, _HWGPT_NOISE)
-    chance = 0.1 if name == "imagenet" else None
-    source = f"{model.source}, noise {noise:g}"
-    return TableTask(name, metric, chance, source, partial(model.values, name), noise=noise)
+    return TableTask(
+        name=name,
+        metric=table.metric,
+        chance=table.chance,
+        source=table.source,
+        lookup=table.lookup,
+        archs=table.archs,
+        noise=table.noise,
+    )
 
 
-def _nb201(name: str, data_dir: Path | None) -> TableTask:
-    tables = nb201_tables(data_dir)
-    lookup = partial(tables.validation_pct, name)
-    return TableTask(name, ACCURACY, CHANCE_PCT[name], tables.label_source(name), lookup)
+def from_csv(path: Path, space: SearchSpace) -> TableTask:
+    """The task of a user's table `arch,accuracy_pct[,test_accuracy_pct]`; tests stay unread.
+
+    Raises:
+        DataError: See `llm_nas.tools.data.csv_table.read_accuracies`.
+    """
+    table = read_accuracies(path, space)
+    archs, lookup = values_lookup(table.values)
+    return TableTask(path.stem, ACCURACY, None, table.source, lookup, archs)

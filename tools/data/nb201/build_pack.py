@@ -1,7 +1,9 @@
-"""Trains the embedded pack's models on the tables and measures how well they agree with them."""
+"""Trains the embedded pack's models on the tables and measures how well they agree with them.
 
-import json
-import os
+Validation and test accuracies are fitted by networks of their own: what gives labels to a search
+has never seen a test accuracy.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,17 +12,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
+from scipy.special import ndtr, ndtri
 
-from llm_nas.domain import DATASETS, DEVICES, PROXIES, BoolArray, FloatArray
+from llm_nas.domain import BoolArray, FloatArray
 from llm_nas.errors import DataError
-from llm_nas.ports import Benchmark
-from llm_nas.tools.data import surrogate
-from llm_nas.tools.data.convert import write_atomically
-from llm_nas.tools.data.pack import FORMULA_DEVICES, PACK_VERSION, PackBenchmark
-from llm_nas.tools.data.surrogate import Network
-from llm_nas.tools.data.tables import ENERGY_DEVICES
-from llm_nas.tools.estimator import kendall_tau, normal_scores, normal_shares
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.tools.data.nb201 import cells, surrogate
+from llm_nas.tools.data.nb201.cells import DATASETS, DEVICES, SIZE
+from llm_nas.tools.data.nb201.pack import FORMULA_DEVICES, GROUPS, PACK_VERSION, PackTables
+from llm_nas.tools.data.nb201.surrogate import Network
+from llm_nas.tools.data.nb201.tables import ENERGY_DEVICES, PublishedTables
+from llm_nas.tools.data.npz import write_atomically, write_json
+from llm_nas.tools.data.truth.nb201 import published_test_pct
+from llm_nas.tools.proxies.names import PROXIES
 
 MAX_BYTES = 8_000_000
 HELD_OUT = 0.1
@@ -51,38 +55,45 @@ class Group:
     """`(size, len(quantities))`, NaN where missing."""
 
 
-def groups(benchmark: Benchmark) -> tuple[Group, ...]:
+def groups(tables: PublishedTables) -> tuple[Group, ...]:
     """Everything the networks are trained on, by group."""
-    accuracy: dict[str, FloatArray] = {}
-    hardware: dict[str, FloatArray] = {}
-    proxies: dict[str, FloatArray] = {}
+    named: dict[str, dict[str, FloatArray]] = {name: {} for name in GROUPS}
     for dataset in DATASETS:
-        accuracy[f"test {dataset}"] = benchmark.truth(dataset).test_accuracy_pct()
-        accuracy[f"validation {dataset}"] = benchmark.validation_accuracy_pct(dataset)
-        for device in (d for d in DEVICES if d not in FORMULA_DEVICES):
-            hardware[f"{device}_latency {dataset}"] = benchmark.latency_ms(dataset, device)
-            if device in ENERGY_DEVICES:
-                hardware[f"{device}_energy {dataset}"] = benchmark.energy_mj(dataset, device)
-        for proxy, column in zip(PROXIES, benchmark.proxies(dataset).T, strict=True):
+        labels = tables.validation_pct(dataset)
+        if labels is None:
+            raise DataError(f"{tables.source}: no validation accuracies of {dataset}")
+        named["validation"][f"validation {dataset}"] = labels
+        named["test"][f"test {dataset}"] = published_test_pct(tables.folder, dataset)
+        named["hardware"] |= _hardware(tables, dataset)
+        for proxy, column in zip(PROXIES, tables.proxies(dataset).T, strict=True):
             if proxy not in ("flops", "params") and np.isfinite(column).any():
-                proxies[f"{proxy} {dataset}"] = column
-    named = {"accuracy": accuracy, "hardware": hardware, "proxies": proxies}
+                named["proxies"][f"{proxy} {dataset}"] = column
     return tuple(
         Group(name, tuple(table), np.column_stack(list(table.values())))
         for name, table in named.items()
     )
 
 
-def formulas(benchmark: Benchmark) -> dict[str, FloatArray]:
+def _hardware(tables: PublishedTables, dataset: str) -> dict[str, FloatArray]:
+    """Latencies and energies of the devices without a formula."""
+    found: dict[str, FloatArray] = {}
+    for device in (d for d in DEVICES if d not in FORMULA_DEVICES):
+        found[f"{device}_latency {dataset}"] = tables.latency_ms(dataset, device)
+        if device in ENERGY_DEVICES:
+            found[f"{device}_energy {dataset}"] = tables.energy_mj(dataset, device)
+    return found
+
+
+def formulas(tables: PublishedTables) -> dict[str, FloatArray]:
     """Coefficients `(2, 4)` of the devices that count operations, by quantity."""
-    design = surrogate.counts(nas_bench_201().codes())
-    tables = {
+    design = surrogate.counts(cells.codes())
+    costs = {
         f"{device}_{metric} {dataset}": read(dataset, device)
         for dataset in DATASETS
         for device in FORMULA_DEVICES
-        for metric, read in (("latency", benchmark.latency_ms), ("energy", benchmark.energy_mj))
+        for metric, read in (("latency", tables.latency_ms), ("energy", tables.energy_mj))
     }
-    return {name: surrogate.fit_roofline(design, values) for name, values in tables.items()}
+    return {name: surrogate.fit_roofline(design, values) for name, values in costs.items()}
 
 
 def curves(values: FloatArray, knots: FloatArray) -> FloatArray:
@@ -90,6 +101,18 @@ def curves(values: FloatArray, knots: FloatArray) -> FloatArray:
     shares = normal_shares(knots)
     rows = [np.asarray(np.quantile(c[np.isfinite(c)], shares), np.float64) for c in values.T]
     return np.stack(rows)
+
+
+def normal_shares(scores: FloatArray) -> FloatArray:
+    """Shares of a normal population below the scores."""
+    return np.asarray(ndtr(scores), dtype=np.float64)
+
+
+def normal_scores(values: FloatArray) -> FloatArray:
+    """Each column's values `(n, k)` as normal scores of their ranks; NaN stays NaN."""
+    ranks = stats.rankdata(values, axis=0, nan_policy="omit")
+    known = np.isfinite(values).sum(axis=0)
+    return np.asarray(ndtri((ranks - 0.5) / known), dtype=np.float64)
 
 
 def train(group: Group, rows: BoolArray, recipe: Recipe) -> Network:
@@ -134,7 +157,7 @@ def _fit(
 def kendall(predicted: FloatArray, published: FloatArray) -> float:
     """Kendall's tau-b over cells known on both sides; values equal to 6 digits are ties."""
     known = np.isfinite(predicted) & np.isfinite(published)
-    return kendall_tau(_rounded(predicted[known]), _rounded(published[known]))
+    return float(stats.kendalltau(_rounded(predicted[known]), _rounded(published[known]))[0])
 
 
 def _rounded(values: FloatArray, digits: int = 6) -> FloatArray:
@@ -144,42 +167,38 @@ def _rounded(values: FloatArray, digits: int = 6) -> FloatArray:
     return np.asarray(np.rint(values * scale) / scale, dtype=np.float64)
 
 
-def build_pack(benchmark: Benchmark, path: Path, recipe: Recipe = Recipe()) -> dict[str, Any]:
+def build_pack(
+    tables: PublishedTables, path: Path, recipe: Recipe = Recipe()
+) -> dict[str, Any]:
     """Train all models, write the pack and its fidelity.
 
     Args:
-        benchmark: the published tables; a surrogate is refused as a teacher.
-        path: the `.npz` to write; the fidelity goes beside it as `.json`.
-        recipe: how the networks are trained.
+        tables: The published tables, with validation accuracies of one training.
+        path: The `.npz` to write; the fidelity goes beside it as `.json`.
+        recipe: How the networks are trained.
 
     Returns:
         The fidelity: Kendall tau against the tables per quantity, over all cells (`fitted`) and,
         from a second training that never saw them, over a tenth of the cells (`held_out`).
 
     Raises:
-        DataError: `benchmark` is a surrogate, the pack is too large, or cannot be written.
+        DataError: The tables lack labels, or the pack is too large or cannot be written.
     """
-    if "surrogate" in benchmark.source:
-        raise DataError(
-            f"data source: '{benchmark.source}'; a pack is built from published tables"
-        )
-    size = nas_bench_201().size
-    held_out = np.zeros(size, dtype=np.bool_)
-    held_out[np.random.default_rng(recipe.seed).permutation(size)[: int(HELD_OUT * size)]] = True
+    held_out = np.zeros(SIZE, dtype=np.bool_)
+    held_out[np.random.default_rng(recipe.seed).permutation(SIZE)[: int(HELD_OUT * SIZE)]] = True
     arrays: dict[str, npt.NDArray[Any]] = {"version": np.array(PACK_VERSION)}
-    arrays["edgetpu_missing"] = np.packbits(np.isnan(benchmark.latency_ms(DATASETS[0], "edgetpu")))
+    arrays["edgetpu_missing"] = np.packbits(np.isnan(tables.latency_ms(DATASETS[0], "edgetpu")))
     generalisation: dict[str, float] = {}
-    for group in groups(benchmark):
-        everything = np.ones(size, dtype=np.bool_)
-        arrays |= train(group, everything, recipe).arrays(group.name)
+    for group in groups(tables):
+        arrays |= train(group, np.ones(SIZE, dtype=np.bool_), recipe).arrays(group.name)
         generalisation |= _tau_on(train(group, ~held_out, recipe), group, held_out)
-    arrays |= {f"formula.{name}": value for name, value in formulas(benchmark).items()}
+    arrays |= {f"formula.{name}": value for name, value in formulas(tables).items()}
     write_atomically(path, arrays)
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path}: {path.stat().st_size} bytes, more than {MAX_BYTES}")
-    fidelity = _fidelity(benchmark, path, recipe, generalisation)
-    _write_json(path.with_suffix(".json"), fidelity)
-    return fidelity
+    report = _report(tables, path, recipe, generalisation)
+    write_json(path.with_suffix(".json"), report)
+    return report
 
 
 def _tau_on(network: Network, group: Group, rows: BoolArray) -> dict[str, float]:
@@ -190,57 +209,43 @@ def _tau_on(network: Network, group: Group, rows: BoolArray) -> dict[str, float]
     }
 
 
-def _fidelity(
-    benchmark: Benchmark, path: Path, recipe: Recipe, generalisation: Mapping[str, float]
+def _report(
+    tables: PublishedTables, path: Path, recipe: Recipe, generalisation: Mapping[str, float]
 ) -> dict[str, Any]:
-    fitted = fidelity(benchmark, PackBenchmark(path, own=None))
-    rows = {
-        name: {
-            "fitted": round(tau, 4),
-            "held_out": round(generalisation[name], 4) if name in generalisation else None,
-        }
-        for name, tau in fitted.items()
-    }
+    fitted = fidelity(tables, PackTables(path, own=None))
+    held_out = {name: round(tau, 4) for name, tau in generalisation.items()}
     return {
         "pack": PACK_VERSION,
         "bytes": path.stat().st_size,
-        "model": "perceptrons on one-hot operations (accuracy, measured devices, proxies); "
-        "linear formulas in operation counts (eyeriss, fpga, flops, params)",
+        "model": "perceptrons on one-hot operations (one for validation accuracies, one for test "
+        "accuracies, one for measured devices, one for proxies); linear formulas in operation "
+        "counts (eyeriss, fpga, flops, params)",
+        "labels": "fitted on validation accuracies of one training (valid_acc_naslib) alone",
         "recipe": {"width": recipe.width, "epochs": recipe.epochs, "seed": recipe.seed},
-        "tables_sha256": benchmark.digest,
-        "kendall_tau": rows,
+        "tables_sha256": tables.digest,
+        "kendall_tau": {
+            name: {"fitted": round(tau, 4), "held_out": held_out.get(name)}
+            for name, tau in fitted.items()
+        },
     }
 
 
-def fidelity(tables: Benchmark, pack: Benchmark) -> dict[str, float]:
+def fidelity(tables: PublishedTables, pack: PackTables) -> dict[str, float]:
     """Kendall tau between a pack and the tables, per quantity."""
     result: dict[str, float] = {}
     for dataset in DATASETS:
-        result[f"test {dataset}"] = kendall(
-            pack.truth(dataset).test_accuracy_pct(), tables.truth(dataset).test_accuracy_pct()
-        )
-        result[f"validation {dataset}"] = kendall(
-            pack.validation_accuracy_pct(dataset), tables.validation_accuracy_pct(dataset)
-        )
+        test, labels = published_test_pct(tables.folder, dataset), tables.validation_pct(dataset)
+        result[f"test {dataset}"] = kendall(pack.test_pct(dataset), test)
+        if labels is not None:
+            result[f"validation {dataset}"] = kendall(pack.validation_pct(dataset), labels)
         for device in DEVICES:
-            result[f"{device}_latency {dataset}"] = kendall(
-                pack.latency_ms(dataset, device), tables.latency_ms(dataset, device)
-            )
+            found = pack.latency_ms(dataset, device), tables.latency_ms(dataset, device)
+            result[f"{device}_latency {dataset}"] = kendall(*found)
         for device in ENERGY_DEVICES:
-            result[f"{device}_energy {dataset}"] = kendall(
-                pack.energy_mj(dataset, device), tables.energy_mj(dataset, device)
-            )
+            found = pack.energy_mj(dataset, device), tables.energy_mj(dataset, device)
+            result[f"{device}_energy {dataset}"] = kendall(*found)
         columns = zip(PROXIES, pack.proxies(dataset).T, tables.proxies(dataset).T, strict=True)
         for proxy, modelled, published in columns:
             if np.isfinite(published).any():
                 result[f"{proxy} {dataset}"] = kendall(modelled, published)
     return result
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    scratch = path.with_suffix(".json.part")
-    try:
-        scratch.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        os.replace(scratch, path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error

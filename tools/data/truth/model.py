@@ -10,13 +10,13 @@ import numpy as np
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.errors import DataError, RequestError
 from llm_nas.tools.data.npz import TableFile, sha256_of
-from llm_nas.tools.data.truth.encode import Encoder
+from llm_nas.tools.data.truth.inputs import Inputs
 from llm_nas.tools.data.truth.networks import Networks, networks_from
 
 PACK = Path(__file__).parent.parent / "pack"
 TASK_OF = {"anb": "imagenet", "hwgpt-s": "openwebtext"}
 """Spaces with a truth model, and the task whose metric it knows."""
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class TruthModel:
         if found != FORMAT:
             raise DataError(f"{path}: truth model of format {found}, expected {FORMAT}")
         self.space = space
-        self.encoder = Encoder(tuple(str(t) for t in self._file.read("tokens")))
+        tokens = tuple(str(token) for token in self._file.read("tokens"))
+        scales = self._file.read("center"), self._file.read("scale")
+        self.inputs = Inputs(space, tokens, *scales)
         self.quantities = tuple(str(q) for q in self._file.read("quantities"))
         self._opened: dict[str, Quantity] = {}
 
@@ -74,9 +76,8 @@ class TruthModel:
         Raises:
             RequestError: An unknown quantity, or a text that is no architecture of the space.
         """
-        return self._quantity(quantity).values(
-            self._quantity(quantity).networks.mean(self.encoder.one_hot(archs))
-        )
+        modelled = self._quantity(quantity)
+        return modelled.values(modelled.networks.mean(self.inputs.matrix(archs)))
 
     def _quantity(self, name: str) -> Quantity:
         if name not in self.quantities:
