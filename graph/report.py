@@ -37,7 +37,12 @@ def write_report(run: Run, finished: str) -> SearchReport:
         picture = front_png(report, [*reused, *measured], run.context.task.metric, truth)
         run_dir.write_bytes(run.folder / run_dir.PICTURE, picture)
     if run.inputs.keep:
-        with HeuristicStore.open(shared_store(run.request), space=run.context.space) as shared:
+        with HeuristicStore.open(
+            shared_store(run.request),
+            space=run.context.space,
+            partition=run.partition,
+            device=run.context.device,
+        ) as shared:
             shared.merge(run.knowledge)
     run_dir.write_json(run.folder / run_dir.RESULT, report.model_dump(mode="json"))
     return report

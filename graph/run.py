@@ -180,7 +180,9 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         advisor=advisor,
         agents=_open_agents(request, inputs, context, partition, ledger),
         trainer=Trainer(context.task, ledger, request.seed),
-        knowledge=HeuristicStore.open(folder / run_dir.STORE, space=space, partition=partition),
+        knowledge=HeuristicStore.open(
+            folder / run_dir.STORE, space=space, partition=partition, device=context.device
+        ),
         recalled=recall(folder, request, context, latency, partition),
         ledger=ledger,
         trace=Trace(folder / run_dir.TRACE, run, ledger.blocks()),

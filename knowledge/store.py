@@ -205,11 +205,13 @@ class HeuristicStore:
         if not isinstance(other, HeuristicStore):
             with HeuristicStore.open(other, readonly=True) as opened:
                 return self.merge(opened)
-        return self._take(list(other._log.events(kinds=("lesson", "claim"))))
+        other.assess()
+        return self._take(list(other._log.events(kinds=("lesson", "claim"))), other._learner)
 
-    def _take(self, events: Iterable[Event]) -> int:
+    def _take(self, events: Iterable[Event], learner: Learner) -> int:
         lessons = 0
         with self._lock, self._log.writing():
+            self._learner.adopt(learner)
             for event in events:
                 if event.kind == "claim":
                     body = json.loads(event.body)

@@ -98,6 +98,8 @@ class SourceEvidence:
         self._sample = _learned(sample)
         self._pairs = pairs
         self._fit = fit
+        self._fitted: dict[frozenset[Arch], Posterior] = {}
+        self._effects: dict[tuple[frozenset[Arch], int], tuple[float, float]] = {}
 
     def parts(self, claims: Mapping[str, Claim]) -> dict[str, Part]:
         """What the source says of claims, by key; claims it cannot test are left out.
@@ -120,13 +122,14 @@ class SourceEvidence:
             return {}
         values = self._sample.scaled[kept]
         archs = [self._sample.archs[n] for n in kept]
-        process = self._process(archs, values)
+        if without not in self._fitted:
+            self._fitted[without] = self._process(archs, values)
         found: dict[str, Part] = {}
         for key, claim in claims.items():
             of_claim = drawn[key]
             if of_claim is not None:
                 votes = self._votes(claim, archs, values)
-                mean, variance = effect(process, of_claim)
+                mean, variance = self._effect(without, of_claim)
                 spread, typical = float(np.std(values)), self._sample.typical
                 found[key] = Part(mean, variance, *votes, len(archs), spread, typical)
         return found
@@ -134,6 +137,12 @@ class SourceEvidence:
     def _process(self, archs: Sequence[Arch], values: FloatArray) -> Posterior:
         step = -(-len(archs) // MOST_ARCHS)
         return self._fit(self._pairs.space.features(archs[::step]), values[::step])
+
+    def _effect(self, without: frozenset[Arch], drawn: Drawn) -> tuple[float, float]:
+        key = (without, id(drawn))
+        if key not in self._effects:
+            self._effects[key] = effect(self._fitted[without], drawn)
+        return self._effects[key]
 
     def _votes(
         self, claim: Claim, archs: Sequence[Arch], values: FloatArray

@@ -17,7 +17,7 @@ from llm_nas.errors import RequestError
 from llm_nas.knowledge.claims.edits import names_in, predicate, switch_on, unknown_in
 from llm_nas.ports import Partition, SearchSpace
 
-DRAWN = 96
+DRAWN = 64
 """Pairs a claim's effect is averaged over."""
 POOL = 4 * DRAWN
 """Networks drawn at a time to find them."""
@@ -52,6 +52,11 @@ class PairSource:
         self._partition = partition
         self._pools: dict[tuple[str, ...], list[Arch]] = {}
         self._drawn: dict[str, Drawn | None] = {}
+
+    def borrow(self, other: "PairSource") -> None:
+        """Take over the pairs another source of the same space and niches has drawn."""
+        if other.space.name == self.space.name:
+            self._drawn = other._drawn | self._drawn
 
     def of(self, claim: Claim) -> Drawn | None:
         """Pairs of a claim, None when it cannot be tested in this space."""

@@ -78,8 +78,9 @@ class Source:
     @property
     def scope(self) -> Scope:
         """The scope of claims about its place."""
-        devices = (self.device,) if self.device else ()
-        return Scope(space=self.space, tasks=(self.task,), devices=devices)
+        if self.objective == "latency":
+            return Scope(space=self.space, devices=(self.device,))
+        return Scope(space=self.space, tasks=(self.task,))
 
     def tests(self, claim: Claim) -> bool:
         """Whether its trainings lie in a claim's scope."""
@@ -107,6 +108,7 @@ class Learner:
         self._log = log
         self._pairs = pairs
         self._device = device
+        self._asked: dict[str, SourceEvidence] = {}
         self.replaying = False
         """While the log is read back, what follows from it is not written to it again."""
 
@@ -124,6 +126,14 @@ class Learner:
         tables.vote(db, lesson.retire, unwanted=True)
         tables.vote(db, lesson.keep, unwanted=False)
         return tuple(dict.fromkeys(new))
+
+    def adopt(self, other: "Learner") -> None:
+        """Take over what another store of the same space has worked out already."""
+        if self._pairs is None or other._pairs is None or self._space != other._space:
+            return
+        self._pairs.borrow(other._pairs)
+        rows = other._log.db.execute("SELECT * FROM part").fetchall()
+        self._log.db.executemany("INSERT OR IGNORE INTO part VALUES (?,?,?,?)", rows)
 
     def claim(self, claim: Claim, reason: str, seq: int) -> tuple[str, bool]:
         """Take in one claim: its id here, and whether it is new. Duplicates meet by key."""
@@ -224,7 +234,12 @@ class Learner:
         device = self._device
         if device is not None and self._is_exact(source):
             return exact_parts(device, self._pairs, claims)
-        return SourceEvidence(source.sample(), self._pairs).parts(claims)
+        # The same trainings are asked more than once: their process is fitted once.
+        name = f"{source.name}|{source.digest}"
+        if name not in self._asked:
+            self._asked = {k: e for k, e in self._asked.items() if not k.startswith(source.name)}
+            self._asked[name] = SourceEvidence(source.sample(), self._pairs)
+        return self._asked[name].parts(claims)
 
     def _is_exact(self, source: Source) -> bool:
         device = self._device
