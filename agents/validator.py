@@ -1,7 +1,7 @@
 """The Validator: legal, in its niche, new, and able to run, or rejected with a reason.
 
-What is nearly right is put right: values that are not allowed become the nearest allowed ones, and a
-network just outside its niche takes the fewest changed choices that bring it inside.
+What is nearly right is put right: values that are not allowed become the nearest allowed ones, and
+a network just outside its niche takes a few changed choices that bring it inside.
 """
 
 import re
@@ -45,8 +45,13 @@ class SpaceValidator:
         partition: Partition,
         *,
         unsupported: Callable[[Arch], str | None] = lambda arch: None,
+        repair: bool = True,
     ) -> None:
-        """Take what says why a device cannot run an architecture; None when it can."""
+        """Take what says why a device cannot run an architecture; None when it can.
+
+        Without `repair` what is nearly right is rejected like all that is wrong.
+        """
+        self._repair = repair
         self._space = space
         self._partition = partition
         self._unsupported = unsupported
@@ -67,9 +72,11 @@ class SpaceValidator:
     def _judge(
         self, niche: str, candidate: Candidate, taken: Mapping[Arch, str], before: set[Arch]
     ) -> Verdict:
-        changes: list[str] = []
         try:
-            arch = self._legal(candidate.arch, changes)
+            if self._repair:
+                arch, changes = nearest_legal(self._space, candidate.arch)
+            else:
+                arch, changes = self._space.parse(candidate.arch), []
         except RequestError as error:
             return _rejected(candidate, "illegal", str(error))
         inside = self._inside(niche, arch, changes)
@@ -93,37 +100,15 @@ class SpaceValidator:
             arch=inside,
         )
 
-    def _legal(self, text: str, changes: list[str]) -> Arch:
-        """The canonical text, or that of the nearest legal network; `RequestError` if far."""
-        try:
-            return self._space.parse(text)
-        except RequestError as error:
-            said = {key.lower(): value for key, value in _PAIR.findall(text)}
-            wrong: list[str] = []
-            values: dict[str, Value] = {}
-            for choice in self._space.choices:
-                spelled = said.get(choice.name.lower())
-                if spelled is None:
-                    continue
-                value = nearest_value(choice, spelled)
-                values[choice.name] = value
-                if str(value) != spelled:
-                    wrong.append(f"{choice.name} {spelled} made {value}")
-            if len(wrong) > MOST_ILLEGAL or not values:
-                raise error
-            arch = self._space.arch(values)
-            changes += wrong or ["spelling put right"]
-            return arch
-
     def _inside(self, niche: str, arch: Arch, changes: list[str]) -> Arch | None:
         """The network, or the nearest one found inside the niche; None when it is too far."""
         condition = self._partition.constraint(niche)
-        here, edits = arch, 0
-        distance = missed(condition, self._space.facts(here))
-        while not matches(condition, self._space.facts(here)):
-            if edits == MOST_EDITS:
+        space, here, edits = self._space, arch, 0
+        distance = missed(condition, space.facts(here))
+        while not matches(condition, space.facts(here)):
+            if edits == MOST_EDITS or not self._repair:
                 return None
-            near = [(missed(condition, self._space.facts(n)), n) for n in self._neighbours(here)]
+            near = [(missed(condition, space.facts(n)), n) for n in space.neighbours(here)]
             least = min((d for d, _ in near), default=distance)
             if least >= distance:
                 return None
@@ -133,12 +118,34 @@ class SpaceValidator:
             changes.append(f"{edits} choice(s) changed to bring it into {niche}")
         return here
 
-    def _neighbours(self, arch: Arch) -> list[Arch]:
-        return list(self._space.neighbours(arch))
+
+def nearest_legal(space: SearchSpace, text: str) -> tuple[Arch, list[str]]:
+    """The architecture a text means, and what had to be put right to make it legal.
+
+    Values that are not allowed become the nearest number, missing ones one in the middle, up to
+    `MOST_ILLEGAL` together. Raises `RequestError`, the space's own, for anything else.
+    """
+    try:
+        return space.parse(text), []
+    except RequestError as error:
+        said = {key.lower(): value for key, value in _PAIR.findall(text)}
+        told = {c.name: said.get(c.name.lower()) for c in space.choices}
+        values = {c.name: nearest_value(c, told[c.name]) for c in space.choices}
+        arch = space.arch(values)
+        wrong = [
+            f"{name} {told[name] or 'missing'} made {value}"
+            for name, value in space.values(arch).items()
+            if str(value) != told[name]
+        ]
+        if len(wrong) > MOST_ILLEGAL:
+            raise error
+        return arch, wrong or ["spelling put right"]
 
 
-def nearest_value(choice: Choice, spelled: str) -> Value:
-    """The allowed value a spelling means, or the nearest number; `RequestError` otherwise."""
+def nearest_value(choice: Choice, spelled: str | None) -> Value:
+    """The allowed value a spelling means, or the nearest number; one in the middle for None."""
+    if spelled is None:
+        return choice.values[len(choice.values) // 2]
     for value in choice.values:
         if str(value).lower() == spelled.lower():
             return value

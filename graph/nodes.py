@@ -12,6 +12,7 @@ from llm_nas.errors import RunStopped
 from llm_nas.graph import run_dir
 from llm_nas.graph.history import history_before
 from llm_nas.graph.ledger import RUN, Outcome
+from llm_nas.graph.opening import open_generation
 from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
 from llm_nas.graph.run import Run, opened
@@ -35,6 +36,7 @@ def open_search(state: SearchInput) -> dict[str, Any]:
         "generation": run.ledger.next_generation(),
         "plans": [],
         "why": [],
+        "told": [],
         "finished": "",
         "progress": {},
     }
@@ -75,13 +77,20 @@ def plan(state: SearchState) -> dict[str, Any]:
     wanted = int(min(left, run.request.opening if opening else run.request.batch))
     stream = _OPENING_STREAM if opening else _PLAN_STREAM
     rng = np.random.default_rng([run.request.seed, generation, stream])
-    with run.clocked("advisor"):
-        if opening:
-            chosen = run.advisor.open(wanted, rng)
-        else:
+    told: list[TraceEvent] = []
+    if opening:
+        with run.clocked("agents" if run.agents.opener else "advisor"):
+            chosen, told = open_generation(run, wanted, rng)
+    else:
+        with run.clocked("advisor"):
             chosen = run.advisor.plan(history, wanted, rng)
     plans = deal(chosen, wanted, [n.id for n in run.partition.niches], history.measured)
-    return {"plans": plans, "why": [_why(c) for c in chosen], "finished": ""}
+    return {
+        "plans": plans,
+        "why": [_why(c) for c in chosen],
+        "told": [event.model_dump(mode="json") for event in told],
+        "finished": "",
+    }
 
 
 def _refuse_rewound(run: Run, generation: int) -> None:
@@ -138,7 +147,8 @@ def learn(state: SearchState) -> dict[str, Any]:
     """Teach the knowledge base what the generation showed; move on to the next."""
     run, generation = opened(state["run_dir"]), state["generation"]
     measured = [m for m in run.ledger.measured() if m.generation == generation]
-    events = [run.trace.event(generation, RUN, "plan", "slots", why=state["why"])]
+    events = [TraceEvent.model_validate(event) for event in state["told"]]
+    events.append(run.trace.event(generation, RUN, "plan", "slots", why=state["why"]))
     if run.inputs.switches.knowledge:
         with run.clocked("agents"):
             changed = run.knowledge.learn(lesson_of(run, generation))

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.runtime import RunControl
 
-from llm_nas.agents import model as models
 from llm_nas.agents.chat.options import OFFLINE, ModelOptions, refuse_without_model
 from llm_nas.agents.offline.analyst import OfflineAnalyst
 from llm_nas.agents.offline.designer import OfflineDesigner
@@ -34,6 +33,7 @@ from llm_nas.tools.contexts import Context, open_context, resolve
 if TYPE_CHECKING:
     from llm_nas.agents.budget.governor import Governor
     from llm_nas.agents.chat.transport import ChatTransport
+    from llm_nas.agents.model.opener import ModelOpener
     from llm_nas.tools.accuracy.predicted import PredictedTask
 
 
@@ -82,8 +82,12 @@ class Agents:
     offline_designer: Designer
     validator: Validator
     moves: Moves
+    opener: "ModelOpener | None" = None
+    """Asks a model for networks of the opening; None where none opens."""
     governor: "Governor | None" = None
     """Counts and caps model calls; None when no model is used."""
+    stop: Callable[[], None] = lambda: None
+    """Ends calls that wait for people."""
 
 
 @dataclass(frozen=True)
@@ -222,8 +226,9 @@ def open_partition_of(request: SearchRequest, context: Context) -> Partition:
 def _open_advisor(
     request: SearchRequest, switches: Switches, context: Context, partition: Partition
 ) -> tuple[LatencyModel, Advisor]:
-    from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
     from llm_nas.tools.devices.latency_model import open_latency_model
+
+    from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
     from llm_nas.tools.zero_cost import open_zero_cost
 
     latency = open_latency_model(context.device, context.space)
@@ -256,33 +261,62 @@ def _open_agents(
     validator = SpaceValidator(
         space, partition, unsupported=device.supports, repair=inputs.switches.validator
     )
-    offline = OfflineAnalyst(space, context.task.metric), OfflineDesigner(moves)
+    offline = OfflineAnalyst(space), OfflineDesigner(space, moves)
     options = inputs.options or ModelOptions()
     if request.model == OFFLINE:
         refuse_without_model(request.model, options)
         if request.open == "model":
             raise RequestError("--open model: --model is offline, which asks no language model")
         return Agents(*offline, *offline, validator, moves)
-    opened_models = models.open_agents(
+    return _model_agents(
+        request, inputs, context, partition, ledger, Agents(*offline, *offline, validator, moves)
+    )
+
+
+def _model_agents(
+    request: SearchRequest,
+    inputs: Inputs,
+    context: Context,
+    partition: Partition,
+    ledger: Ledger,
+    offline: Agents,
+) -> Agents:
+    """The agents of a run that asks a language model; the offline ones stand behind them."""
+    from llm_nas.agents.budget.estimate import estimate_lines, estimate_run
+    from llm_nas.agents.mixed import MixedDesigner
+    from llm_nas.agents.model import open_agents
+
+    asked = open_agents(
         request,
-        space,
+        context.space,
         partition,
         metric=context.task.metric,
-        options=options,
+        options=inputs.options,
         spent=ledger.usage(),
         transport=inputs.transport,
-        stand_in=offline[1],
+        about=context.about,
+        note=inputs.note,
     )
-    if options.replay is None:
-        for line in opened_models.estimate():
+    if inputs.options is None or inputs.options.replay is None:
+        for line in estimate_lines(
+            estimate_run(
+                request,
+                context.space,
+                partition,
+                context.task.metric,
+                inputs.options,
+                context.about,
+            )
+        ):
             inputs.note(line)
-    return Agents(
-        opened_models.analyst,
-        opened_models.designer,
-        *offline,
-        validator,
-        moves,
-        opened_models.governor,
+    opens = (inputs.switches.opening or request.open or "model") == "model"
+    return replace(
+        offline,
+        analyst=asked.analyst,
+        designer=MixedDesigner(asked.designer, offline.offline_designer, request.model_share),
+        opener=asked.opener if opens else None,
+        governor=asked.governor,
+        stop=asked.stop,
     )
 
 

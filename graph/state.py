@@ -48,6 +48,8 @@ class SearchState(TypedDict):
     plans: list[NichePlan]
     why: list[dict[str, Any]]
     """Why slots went where they went: one entry a candidate, for the trace and for streams."""
+    told: list[dict[str, Any]]
+    """Events of planning, until the generation is recorded."""
     finished: str
     """Why no further generation is planned; empty while the search goes on."""
     progress: dict[str, Any]

@@ -79,6 +79,12 @@ class Context:
     """What people should know before the search: that it stays inside the rows of a table."""
 
     @property
+    def about(self) -> str:
+        """Task and device in words, for prompts: how accuracy is obtained, the device's card."""
+        parts = (getattr(port, "about", "") for port in (self.task, self.device))
+        return "\n".join(part for part in parts if part)
+
+    @property
     def data_source(self) -> str:
         """Where labels and latencies come from."""
         return "; ".join(dict.fromkeys((self.task.source, self.device.source)))
