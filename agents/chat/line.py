@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from llm_nas.agents.chat.cassette import Cassette, Recorder, open_replay
 from llm_nas.agents.chat.manual import ManualTransport
@@ -17,10 +17,8 @@ _MANY = 256
 """People answer in any order: all requests of a generation lie there at once."""
 
 
-class Meter(Protocol):
-    """Puts something between retries and the record that sees every attempt."""
-
-    def __call__(self, inner: ChatTransport, /) -> ChatTransport: ...
+Meter: TypeAlias = Callable[[ChatTransport], ChatTransport]
+"""Puts something between retries and the record that sees every attempt."""
 
 
 class Line:
@@ -64,7 +62,6 @@ def open_line(
     Raises `RequestError` for a wrong model name, a missing key or package, a folder that cannot
     be written, or an unreadable cassette.
     """
-    gate = Gate(_MANY if any(map(is_manual, models.values())) else options.concurrency)
     if options.replay is not None:
         player = meter(open_replay(options.replay))
         return Line(RetryingTransport(player, Gate(_MANY), options, sleep=lambda seconds: None))
@@ -73,6 +70,7 @@ def open_line(
     if options.record is not None:
         inner = Recorder(inner, Cassette(options.record))
     stops = tuple(t.stop for t in opened.values() if isinstance(t, ManualTransport))
+    gate = Gate(_MANY if any(map(is_manual, models.values())) else options.concurrency)
     return Line(RetryingTransport(meter(inner), gate, options), stops)
 
 

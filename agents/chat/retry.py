@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-
 from llm_nas.agents.chat.errors import CallFailed
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.chat.transport import ChatReply, ChatRequest, ChatTransport
@@ -36,12 +34,9 @@ class Gate:
     def passage(self) -> Generator[None]:
         """Hold a slot, after waiting until the gate is open."""
         with self._slots:
-            self._wait()
+            while (remaining_s := self._remaining_s()) > 0:
+                self._sleep(remaining_s)
             yield
-
-    def _wait(self) -> None:
-        while (remaining_s := self._remaining_s()) > 0:
-            self._sleep(remaining_s)
 
     def _remaining_s(self) -> float:
         with self._lock:
@@ -65,14 +60,16 @@ class RetryingTransport:
 
     def send(self, request: ChatRequest) -> ChatReply:
         """The reply; `CallFailed` when attempts run out or the failure is final."""
-        retrying = Retrying(
-            stop=stop_after_attempt(self._options.retries + 1),
-            wait=self._wait_s,
-            retry=retry_if_exception(self._worth_retrying),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(self._once, request)
+        for attempt in range(self._options.retries):
+            try:
+                return self._once(request)
+            except CallFailed as failure:
+                wait_s = failure.retry_after_s
+                if not failure.retryable or (wait_s or 0.0) > self._options.max_wait_s:
+                    raise
+            backoff_s = min(self._options.backoff_s * 2.0**attempt, self._options.max_wait_s)
+            self._sleep(backoff_s if wait_s is None else wait_s)
+        return self._once(request)
 
     def _once(self, request: ChatRequest) -> ChatReply:
         with self._gate.passage():
@@ -80,24 +77,7 @@ class RetryingTransport:
                 return self._inner.send(request)
             except CallFailed as failure:
                 if failure.kind == "rate_limit":
-                    self._gate.close_for(self._pause_s(failure))
+                    asked_s = failure.retry_after_s
+                    pause_s = self._options.backoff_s if asked_s is None else asked_s
+                    self._gate.close_for(min(pause_s, self._options.max_wait_s))
                 raise
-
-    def _pause_s(self, failure: CallFailed) -> float:
-        """How long a rate limit holds everybody back."""
-        asked_s = failure.retry_after_s
-        return min(
-            self._options.backoff_s if asked_s is None else asked_s, self._options.max_wait_s
-        )
-
-    def _worth_retrying(self, error: BaseException) -> bool:
-        if not isinstance(error, CallFailed) or not error.retryable:
-            return False
-        return (error.retry_after_s or 0.0) <= self._options.max_wait_s
-
-    def _wait_s(self, state: RetryCallState) -> float:
-        failure = state.outcome.exception() if state.outcome else None
-        if isinstance(failure, CallFailed) and failure.retry_after_s is not None:
-            return failure.retry_after_s
-        backoff_s = self._options.backoff_s * 2.0 ** (state.attempt_number - 1)
-        return min(backoff_s, self._options.max_wait_s)

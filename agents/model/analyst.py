@@ -68,8 +68,7 @@ class ModelAnalyst:
             )
         best = {m.arch for m in view.archive}
         lines = [
-            network_line(lexicon, m, view.metric, "* " if m.arch in best else "  ")
-            for m in _shown(view)
+            network_line(lexicon, m, view, "* " if m.arch in best else "  ") for m in _shown(view)
         ]
         sections = (
             space_section(lexicon),

@@ -60,7 +60,7 @@ class ModelDesigner:
         shown = tuple(h.id for h in heuristics)
         return tuple(
             Candidate(
-                arch=written.arch,
+                arch=written.text,
                 niche=view.niche.id,
                 origin=self.source,
                 operator="model",
@@ -104,7 +104,7 @@ class ModelDesigner:
         """What an answer lists; refused when nothing in it is a network of the niche."""
         written = read_networks(self._lexicon, answer)
         condition, space = view.niche.condition, self._lexicon.space
-        legal = [space.facts(w.arch) for w in written if not w.problem]
+        legal = [space.facts(w.arch) for w in written if w.arch is not None]
         if not any(matches(condition, facts) for facts in legal):
             why = why_outside(self._lexicon, condition, legal[0])
             raise FormatError(f"no network is in the niche; of the first: {why}")

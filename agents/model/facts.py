@@ -14,7 +14,7 @@ from llm_nas.agents.model.prompts import Section
 from llm_nas.agents.offline.effects import apparent_effects
 from llm_nas.choices import Choice
 from llm_nas.claims import Claim, Heuristic
-from llm_nas.conditions import Condition, in_words
+from llm_nas.conditions import Condition, Quantity, in_words, leaves
 from llm_nas.domain import Candidate, Failure, Limits, Measurement, Metric, Niche, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView
@@ -106,10 +106,15 @@ def niche_words(lexicon: Lexicon, niche: Niche) -> str:
     return f"{lexicon.name(niche.id)}: {rule}networks with {words_of(lexicon, niche.condition)}"
 
 
-def network_line(lexicon: Lexicon, network: Measurement, metric: Metric, label: str = "") -> str:
-    """One measured network: its values, the task's metric, its latency."""
+def network_line(lexicon: Lexicon, network: Measurement, view: NicheView, label: str = "") -> str:
+    """One measured network: its values, the task's metric, its latency, what the niche limits."""
+    metric = view.metric
     value = f"{metric.name.removesuffix('_pct')} {network.value:.4g} {metric.unit}".rstrip()
-    return f"{label}[{lexicon.network(network.arch)}] {value}, {network.latency_ms:.4g} ms"
+    line = f"{label}[{lexicon.network(network.arch)}] {value}, {network.latency_ms:.4g} ms"
+    asked = [part.name for part, _ in leaves(view.niche.condition) if isinstance(part, Quantity)]
+    known = lexicon.space.facts(network.arch).quantities if asked else {}
+    told = [f", {lexicon.name(n)} {known[n]:.4g}" for n in dict.fromkeys(asked) if n in known]
+    return line + "".join(told)
 
 
 def metric_words(metric: Metric) -> str:
@@ -120,9 +125,7 @@ def metric_words(metric: Metric) -> str:
 
 def archive_section(lexicon: Lexicon, view: NicheView) -> Section:
     """The niche's front, by latency."""
-    lines = [
-        network_line(lexicon, m, view.metric, f"P{i} ") for i, m in enumerate(view.archive, 1)
-    ]
+    lines = [network_line(lexicon, m, view, f"P{i} ") for i, m in enumerate(view.archive, 1)]
     return Section("Front of this niche, by latency", tuple(lines[:_MOST_OF_A_FRONT]), keep=3)
 
 
@@ -130,7 +133,7 @@ def front_section(lexicon: Lexicon, view: NicheView) -> Section:
     """The run's front outside this niche: what a network of any niche has to beat."""
     mine = {m.arch for m in view.archive}
     lines = [
-        network_line(lexicon, m, view.metric)
+        network_line(lexicon, m, view)
         for m in front(view.measured, view.metric)
         if m.arch not in mine
     ]
@@ -159,7 +162,7 @@ def measured_section(lexicon: Lexicon, view: NicheView, most: int = 24) -> Secti
     others = [
         m for m in reversed(view.measured) if m.niche == view.niche.id and m.arch not in shown
     ]
-    lines = [network_line(lexicon, m, view.metric) for m in others[:most]]
+    lines = [network_line(lexicon, m, view) for m in others[:most]]
     return Section("Other measured networks of this niche, newest first", tuple(lines))
 
 
@@ -227,7 +230,7 @@ def _evidence(heuristic: Heuristic) -> str:
 def failures_section(
     lexicon: Lexicon, rejected: Sequence[Verdict], broken: Sequence[Failure]
 ) -> Section:
-    """Rejected proposals, newest first, and networks that did not work; what is none is left out."""
+    """Rejected proposals, newest first, and networks that did not work."""
     told = [(v.candidate.arch, v.kind.replace("_", " ")) for v in rejected]
     told += [(f.arch, f"failed to {f.stage}") for f in reversed(broken)]
     lines: list[str] = []

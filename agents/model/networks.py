@@ -8,7 +8,8 @@ from typing import Any, cast
 from llm_nas.agents.model.ask import Form, FormatError
 from llm_nas.agents.model.blind import Lexicon
 from llm_nas.agents.model.schema import networks_schema
-from llm_nas.conditions import AllOf, Condition, Count, Facts, Quantity, in_words, matches
+from llm_nas.agents.validator import nearest_legal
+from llm_nas.conditions import AllOf, Condition, Count, Facts, Quantity, Value, in_words, matches
 from llm_nas.domain import Arch
 from llm_nas.errors import RequestError
 
@@ -24,10 +25,13 @@ _LONGEST_TEXT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One network of an answer; `problem` says why `arch` is none, where it is as it was written."""
+    """One network of an answer."""
 
-    arch: Arch
-    reason: str = ""
+    text: str
+    """As it was written, in the space's own words: the Validator puts it right and counts it."""
+    reason: str
+    arch: Arch | None
+    """What it means, the nearest legal network; None where that is too far."""
     problem: str = ""
 
 
@@ -62,7 +66,7 @@ def read_networks(lexicon: Lexicon, answer: Mapping[str, Any]) -> list[Written]:
         raise FormatError('it needs a key "networks" with a list of networks')
     items = cast(list[object], listed)[: 2 * MOST_NETWORKS]
     written = [_read(lexicon, item) for item in items]
-    if all(w.problem for w in written):
+    if all(w.arch is None for w in written):
         raise FormatError(f"no network is legal: {written[0].problem}")
     return written
 
@@ -71,40 +75,28 @@ def _read(lexicon: Lexicon, item: object) -> Written:
     """Takes one key a choice, the space's own text under `arch`, or that text alone."""
     fields = cast(Mapping[str, object], item) if isinstance(item, dict) else {"arch": item}
     reason = " ".join(str(fields.get("reason") or "").split())[:_LONGEST_REASON]
-    text = fields.get("arch")
+    said = fields.get("arch")
+    text = said if isinstance(said, str) else _as_written(lexicon, fields)
     try:
-        if isinstance(text, str):
-            return Written(lexicon.space.parse(text), reason)
-        return Written(_arch(lexicon, fields), reason)
+        arch, _ = nearest_legal(lexicon.space, text)
     except RequestError as error:
-        said = text if isinstance(text, str) else _as_written(lexicon, fields)
-        return Written(said[:_LONGEST_TEXT], reason, lexicon.hide(str(error)))
-
-
-def _arch(lexicon: Lexicon, fields: Mapping[str, object]) -> Arch:
-    values = {}
-    for choice in lexicon.choices:
-        said = fields.get(lexicon.key(choice))
-        if said is None:
-            continue
-        value = lexicon.value(choice, said)
-        if value is None:
-            allowed = ", ".join(str(token) for token in lexicon.tokens(choice))
-            key = lexicon.key(choice)
-            raise RequestError(f"{key} is {str(said)[:40]!r}, expected one of {allowed}")
-        values[choice.name] = value
-    return lexicon.space.arch(values)
+        return Written(text[:_LONGEST_TEXT], reason, None, lexicon.hide(str(error)))
+    return Written(text[:_LONGEST_TEXT], reason, arch)
 
 
 def _as_written(lexicon: Lexicon, fields: Mapping[str, object]) -> str:
-    """What was said of the choices, for the Validator to put right or to reject."""
-    parts: list[str] = []
+    """What was said of the choices, in the space's own words; its canonical text where legal."""
+    values: dict[str, Value] = {}
     for choice in lexicon.space.choices:
         said = fields.get(lexicon.key(choice))
         if said is not None:
             value = lexicon.value(choice, said)
-            parts.append(f"{choice.name}={''.join(str(said if value is None else value).split())}")
-    return " ".join(parts) or json.dumps(dict(fields), default=str)
+            values[choice.name] = "".join(str(said).split()) if value is None else value
+    try:
+        return lexicon.space.arch(values)
+    except RequestError:
+        pairs = " ".join(f"{name}={value}" for name, value in values.items())
+        return pairs or json.dumps(dict(fields), default=str)
 
 
 def why_outside(lexicon: Lexicon, condition: Condition, facts: Facts) -> str:

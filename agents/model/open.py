@@ -29,6 +29,8 @@ class ModelAgents:
     designer: ModelDesigner
     opener: ModelOpener
     governor: Governor
+    lexicon: Lexicon
+    """What the models call things."""
     stop: Callable[[], None]
     """Ends calls that wait for people (`manual:DIR`): they raise `RunStopped`."""
 
@@ -92,6 +94,7 @@ def open_agents(
             about=about,
         ),
         governor=governor,
+        lexicon=lexicon,
         stop=line.stop,
     )
 

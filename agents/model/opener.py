@@ -15,7 +15,6 @@ from llm_nas.agents.model.facts import (
     suggestions_section,
 )
 from llm_nas.agents.model.networks import (
-    Written,
     most_networks,
     networks_form,
     read_networks,
@@ -74,7 +73,7 @@ class ModelOpener:
         Raises:
             ModelReplyError: The model gave no network at all.
         """
-        found: list[Written] = []
+        found: list[Candidate] = []
         most = most_networks(self._lexicon, self._asker.options.max_reply_tokens)
         while len(found) < size:
             count = min(size - len(found), most)
@@ -85,15 +84,15 @@ class ModelOpener:
             if not fresh:
                 break
             found += fresh[:count]
-        return tuple(self._candidate(written) for written in found)
+        return tuple(found)
 
-    def _candidate(self, written: Written) -> Candidate:
+    def _candidate(self, arch: Arch, reason: str) -> Candidate:
         return Candidate(
-            arch=written.arch,
-            niche=self._partition.niche_of(written.arch),
+            arch=arch,
+            niche=self._partition.niche_of(arch),
             origin=self.source,
             operator="opening",
-            reason=written.reason,
+            reason=reason,
         )
 
     def _ask(
@@ -101,12 +100,12 @@ class ModelOpener:
         count: int,
         niche: str | None,
         seen: Sequence[Candidate],
-        found: Sequence[Written],
+        found: Sequence[Candidate],
         notes: tuple[str, ...],
         turn: int,
-    ) -> list[Written]:
+    ) -> list[Candidate]:
         """New networks of one answer; the best answer counts where none is complete."""
-        best: list[Written] = []
+        best: list[Candidate] = []
         request = self.request(count, niche, seen, found, notes, turn)
         try:
             return self._asker.ask(request, partial(self._networks, count, niche, found, best))
@@ -120,7 +119,7 @@ class ModelOpener:
         count: int,
         niche: str | None = None,
         seen: Sequence[Candidate] = (),
-        found: Sequence[Written] = (),
+        found: Sequence[Candidate] = (),
         notes: tuple[str, ...] = (),
         turn: int = 0,
     ) -> ChatRequest:
@@ -154,17 +153,17 @@ class ModelOpener:
         self,
         count: int,
         niche: str | None,
-        found: Sequence[Written],
-        best: list[Written],
+        found: Sequence[Candidate],
+        best: list[Candidate],
         answer: dict[str, Any],
-    ) -> list[Written]:
+    ) -> list[Candidate]:
         """The legal, new ones of an answer; refused, with the reason, while some are missing."""
         space, condition = self._lexicon.space, self._condition(niche)
         taken = {space.twin(w.arch) for w in found}
-        kept: list[Written] = []
+        kept: list[Candidate] = []
         problem = "there are too few networks"
         for written in read_networks(self._lexicon, answer):
-            if written.problem:
+            if written.arch is None:
                 problem = written.problem
             elif not matches(condition, facts := space.facts(written.arch)):
                 problem = why_outside(self._lexicon, condition, facts)
@@ -172,14 +171,14 @@ class ModelOpener:
                 problem = "a network is there twice, or was chosen before"
             else:
                 taken.add(twin)
-                kept.append(written)
+                kept.append(self._candidate(written.arch, written.reason))
         if len(kept) > len(best):
             best[:] = kept
         if len(kept) < count:
             raise FormatError(f"only {len(kept)} of {count} networks can be used: {problem}")
         return kept[:count]
 
-    def _timings(self, networks: Sequence[Written], timed: Timer) -> tuple[str, ...]:
+    def _timings(self, networks: Sequence[Candidate], timed: Timer) -> tuple[str, ...]:
         lines: list[str] = []
         for answer in timed([w.arch for w in networks]):
             told = "does not run" if isinstance(answer, Failure) else f"{answer.median_ms:.4g} ms"
@@ -194,8 +193,7 @@ def _niches_section(words: Sequence[str]) -> Section:
 def _wish(count: int, niches: Sequence[Niche], turn: int) -> str:
     if len(niches) == 1:
         wish = "Every network must satisfy the niche above."
-    elif count >= len(niches):
-        wish = f"About {count / len(niches):.2g} networks of every niche above."
     else:
-        wish = "Networks of different niches above."
+        each = "at least one" if count >= len(niches) else "at most one"
+        wish = f"{each.capitalize()} network of every niche above."
     return f"{wish}\n(Batch {turn + 1}.)" if turn else wish

@@ -1,7 +1,7 @@
 """What measured networks seem to say of simple conditions: differences of means, in any space.
 
-These are leads, not evidence: a search draws its networks as it likes, and whether a claim holds is
-decided elsewhere, on networks that did not suggest it.
+These are leads, not evidence: a search draws its networks as it likes, and whether a claim holds
+is decided elsewhere, on networks that did not suggest it.
 """
 
 import math

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from llm_nas.agents.mixed_designer import TRY_EVERY, MixedDesigner, model_slots, worth
+
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Niche, Proposal
 from llm_nas.errors import ModelReplyError

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
-from llm_nas.agents.chat.errors import CallFailed
-from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.budget.governor import CapReached, Governor, MeteredTransport
 from llm_nas.agents.budget.usage import PriceUsd
+from llm_nas.agents.chat.errors import CallFailed
+from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.domain import RoleUsage
 from llm_nas.errors import RequestError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from llm_nas.agents.budget.estimate import estimate_lines, estimate_role, estimate_run, total
-from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.budget.prices import load_prices, price_rows, user_table
+from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition, SearchSpace

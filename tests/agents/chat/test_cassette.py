@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from llm_nas.agents.chat.cassette import Cassette, CassetteMiss, Recorder, open_replay
-from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.agents.chat.errors import CallFailed
+from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.errors import ModelReplyError, RequestError
 
 REQUEST = ChatRequest(

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.agents.chat.errors import CallFailed
-from llm_nas.agents.chat.providers import open_model
 from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.chat.providers import open_model
 from llm_nas.agents.chat.retry import Gate, RetryingTransport
+from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from tests.agents.openai_server import (
     Answer,
     Asked,

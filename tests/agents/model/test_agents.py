@@ -1,21 +1,25 @@
-"""The two model agents over HTTP: request in, proposals and claims out."""
+"""The model agents over HTTP: request in, candidates and claims out."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from llm_nas.agents.model.open import model_agents
 from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.model import ModelAgents, open_agents
 from llm_nas.claims import Heuristic
-from llm_nas.domain import SearchRequest
+from llm_nas.conditions import matches
+from llm_nas.domain import ACCURACY, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView, Partition, SearchSpace
 from tests.agents.openai_server import Answer, Asked, OpenAIServer, valid_nonsense
 
 
-def request_for(server: OpenAIServer, model: str = "stub") -> SearchRequest:
-    return SearchRequest(
-        dataset="cifar10", device="edgegpu", model=model, base_url=server.base_url
-    )
+def agents_of(
+    server: OpenAIServer, space: SearchSpace, partition: Partition, options: ModelOptions
+) -> ModelAgents:
+    request = SearchRequest(task="digits", device="pixel3", model="stub", base_url=server.base_url)
+    return open_agents(request, space, partition, metric=ACCURACY, options=options)
 
 
 def test_designer_answers_inside_its_niche(
@@ -26,15 +30,15 @@ def test_designer_answers_inside_its_niche(
     options: ModelOptions,
 ) -> None:
     with OpenAIServer(valid_nonsense) as server:
-        _, designer, usage = model_agents(request_for(server), space, partition, options=options)
-        proposals = designer.propose(view, heuristics, np.random.default_rng(1))
-    assert len(proposals) == 4
-    assert {partition.niche_of(space.parse(p.arch)) for p in proposals} == {"S3"}
-    assert {p.operator for p in proposals} <= {"crossover", "mutation"}
-    assert all(set(p.parents) <= {m.arch for m in view.archive} for p in proposals)
-    assert all(p.heuristics == ("a1", "b2") and p.source == "stub" for p in proposals)
-    spend = usage.snapshot()["designer"]
+        agents = agents_of(server, space, partition, options)
+        candidates = agents.designer.propose(view, heuristics, np.random.default_rng(1))
+    assert len(candidates) == 4
+    assert all(matches(view.niche.condition, space.facts(c.arch)) for c in candidates)
+    assert {c.niche for c in candidates} == {"N"}
+    assert all(c.claims == ("a1", "b2") and c.origin == "stub" for c in candidates)
+    spend = agents.governor.snapshot()["designer"]
     assert (spend.calls, spend.tokens_in, spend.tokens_out, spend.usd) == (1, 100, 50, None)
+    assert spend.seconds > 0
 
 
 def test_analyst_answers_with_typed_claims_and_votes(
@@ -45,25 +49,26 @@ def test_analyst_answers_with_typed_claims_and_votes(
     options: ModelOptions,
 ) -> None:
     with OpenAIServer(valid_nonsense) as server:
-        analyst, _, _ = model_agents(request_for(server), space, partition, options=options)
-        analysis = analyst.study(view, heuristics)
+        analysis = agents_of(server, space, partition, options).analyst.study(view, heuristics)
+        prompt = server.asked[0].body["messages"][1]["content"]
+    assert analysis.claims
     for claim in analysis.claims:
         assert claim.statement
-        assert claim.origin.source == "stub"
-        assert claim.scope.space == space.name
+        assert (claim.origin.source, claim.scope.space) == ("stub", "toy")
+        assert 0 < len(claim.origin.archs) < len(view.measured)
+    assert len(analysis.claims[0].origin.archs) >= prompt.count(" ms\n") - 1
     assert set(analysis.keep) | set(analysis.retire) <= {"a1", "b2"}
     assert not set(analysis.keep) & set(analysis.retire)
 
 
-def test_analyst_asks_nothing_about_an_empty_niche(
+def test_analyst_asks_nothing_where_nothing_is_new(
     space: SearchSpace, partition: Partition, view: NicheView, options: ModelOptions
 ) -> None:
-    from dataclasses import replace
-
     with OpenAIServer(valid_nonsense) as server:
-        analyst, _, usage = model_agents(request_for(server), space, partition, options=options)
-        assert analyst.study(replace(view, measured=()), ()).claims == ()
-    assert usage.cost().calls == 0
+        agents = agents_of(server, space, partition, options)
+        assert agents.analyst.study(replace(view, measured=()), ()).claims == ()
+        assert agents.analyst.study(replace(view, generation=2), ()).claims == ()
+    assert agents.governor.cost().calls == 0
 
 
 def test_roles_may_use_different_models(
@@ -77,10 +82,11 @@ def test_roles_may_use_different_models(
 
     with OpenAIServer(script) as server:
         options = ModelOptions(analyst_model="small", designer_model="openai:large")
-        analyst, designer, _ = model_agents(request_for(server), space, partition, options=options)
-        analyst.study(view, ())
-        designer.propose(view, (), np.random.default_rng(0))
-    assert names == ["small", "large"]
+        agents = agents_of(server, space, partition, options)
+        agents.analyst.study(view, ())
+        agents.designer.propose(view, (), np.random.default_rng(0))
+        agents.opener.open(2)
+    assert names == ["small", "large", "large"]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +95,12 @@ def test_roles_may_use_different_models(
         ("gpt", "expected 'openai:NAME'"),
         ("openai:gpt-4.1", "set OPENAI_API_KEY"),
         ("anthropic:claude", "llm-nas[providers]"),
+        ("manual:", "manual:DIR"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_a_bad_request(
     space: SearchSpace, partition: Partition, model: str, told: str
 ) -> None:
-    request = SearchRequest(dataset="cifar10", device="edgegpu", model=model)
     with pytest.raises(RequestError) as caught:
-        model_agents(request, space, partition)
+        open_agents(SearchRequest(model=model), space, partition, metric=ACCURACY)
     assert told in str(caught.value)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.agents.chat.errors import CallFailed, FailureKind
+from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.agents.model.ask import Answer, FormatError, ask, read_object
 
 REQUEST = ChatRequest(

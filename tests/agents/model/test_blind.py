@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from llm_nas.agents.model.blind import Lexicon, blind_lexicon, open_lexicon
-from llm_nas.agents.model.open import run_lexicon
-from llm_nas.agents.chat.nonsense import NonsenseTransport
-from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.model_analyst import ModelAnalyst
 from llm_nas.agents.model_designer import ModelDesigner, read_cell
 from llm_nas.agents.model_plan import plan_children
 from llm_nas.agents.model_seat import Seat
+
+from llm_nas.agents.chat.nonsense import NonsenseTransport
+from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.model.blind import Lexicon, blind_lexicon, open_lexicon
+from llm_nas.agents.model.open import run_lexicon
 from llm_nas.claims import Heuristic
 from llm_nas.domain import DATASETS, DEVICES, SearchRequest
 from llm_nas.ports import NicheView, Partition, SearchSpace

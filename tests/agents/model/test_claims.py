@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-
-from llm_nas.agents.model.blind import open_lexicon
 from llm_nas.agents.model_claims import ClaimReader
+
 from llm_nas.agents.model.ask import FormatError
+from llm_nas.agents.model.blind import open_lexicon
 from llm_nas.claims import AllOf, AnyOf, Claim, OpAt, OpCount, matches
 from llm_nas.ports import NicheView, SearchSpace
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from llm_nas.agents.model.blind import open_lexicon
-from llm_nas.agents.chat.transport import ChatRequest
-from llm_nas.agents.chat.nonsense import NonsenseTransport
-from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.model_analyst import ModelAnalyst
 from llm_nas.agents.model_designer import ModelDesigner
 from llm_nas.agents.model_plan import plan_children
 from llm_nas.agents.model_seat import Seat
+
+from llm_nas.agents.chat.nonsense import NonsenseTransport
+from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.chat.transport import ChatRequest
+from llm_nas.agents.model.blind import open_lexicon
 from llm_nas.agents.model.prompts import (
     PROMPTS,
     TOKEN_LIMITS,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from llm_nas.agents.model.blind import Lexicon, blind_lexicon, open_lexicon
-from llm_nas.agents.chat.nonsense import random_instance
 from llm_nas.agents.model_analyst import SCOPES
 from llm_nas.agents.model_designer import read_cell
+
+from llm_nas.agents.chat.nonsense import random_instance
+from llm_nas.agents.model.blind import Lexicon, blind_lexicon, open_lexicon
 from llm_nas.agents.model.schema import (
     Box,
     cells_schema,

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from llm_nas.agents import offline_analyst
 from llm_nas.agents.offline_analyst import OfflineAnalyst
 from llm_nas.agents.offline_designer import OfflineDesigner
+
+from llm_nas.agents import offline_analyst
 from llm_nas.claims import (
     Claim,
     Effect,
