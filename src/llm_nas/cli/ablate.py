@@ -1,62 +1,52 @@
-"""`llm-nas ablate`: the system with one part removed at a time, per device."""
+"""`llm-nas ablate`: the offline system with one part taken out at a time."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llm_nas.cli import options
-from llm_nas.cli.output import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from llm_nas.experiments.rows import Row
+    from llm_nas.experiments.rows import Record
 
 
 def ablate(
     without: Annotated[
-        str,
-        typer.Option(
-            help="all, parts, partitions (of the whole system and of operators alone), or a "
-            "comma-separated list of ablations, each also as NAME@PARTITION."
-        ),
+        str, typer.Option(help="all, or a list such as advisor,opening,partition.")
     ] = "all",
-    contexts: options.Contexts = "cifar10:all",
-    budget: options.Budget = 120,
-    seeds: options.Seeds = 5,
+    contexts: options.Contexts = options.DEFAULT_CONTEXTS,
+    trainings: options.Trainings = 60,
+    seeds: options.Seeds = 10,
     first_seed: options.FirstSeed = 0,
     jobs: options.Jobs = 1,
     engine: options.EngineName = "processes",
-    out: options.Out = Path("comparisons/ablation"),
+    out: options.Out = None,
+    accuracy: options.Accuracy = "trained",
     labels: options.Labels = 1000,
-    generations: options.Generations = 10,
     data_dir: options.DataDir = None,
     json: options.AsJson = False,
 ) -> None:
-    """Compare the offline system with itself without some part.
+    """Compare the offline system with itself without some part."""
+    from llm_nas.experiments.ablate import ablation_methods, differences, legend
+    from llm_nas.experiments.summary import per_context, summarise
 
-    One part is removed or replaced at a time.
-    """
-    from llm_nas.experiments.ablate import ablation_methods, device_table, legend
-    from llm_nas.experiments.compare import Plan
-    from llm_nas.experiments.setting import benchmark_in, parse_contexts
-    from llm_nas.experiments.summary import per_context
-
-    plan = Plan(
-        methods=ablation_methods(without),
-        contexts=parse_contexts(contexts, benchmark_in(data_dir).devices()),
-        seeds=tuple(range(first_seed, first_seed + seeds)),
-        budget=budget,
+    plan = options.make_plan(
+        ablation_methods(without),
+        contexts,
+        seeds,
+        first_seed,
+        trainings=trainings,
+        accuracy=accuracy,
         labels=labels,
-        generations=generations,
         data_dir=data_dir,
     )
 
-    def more(console: "Console", rows: "Sequence[Row]") -> None:
-        console.print(device_table(per_context(rows, plan.methods), plan.methods))
-        for line in legend(plan.methods):
-            say(line, console)
+    def more(records: "Sequence[Record]") -> Iterator[str]:
+        yield ""
+        summaries = summarise(records, plan.methods)
+        yield from differences(summaries, per_context(records, plan.methods))
+        yield ""
+        yield from legend(plan.methods)
 
     options.run_plan(plan, out, jobs, engine, as_json=json, more=more)

@@ -1,58 +1,41 @@
-"""Options that comparisons and ablations share, and what both print at their end."""
+"""Options that comparisons and ablations share, and what both do with a plan."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from llm_nas.errors import RequestError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from llm_nas.experiments.compare import Plan
-    from llm_nas.experiments.rows import Row
+    from llm_nas.experiments.rows import Record
 
-WIDTH = 122
-"""Columns the table needs; a narrower output wraps lines, not words."""
-JSON_FIELDS = (
-    "method",
-    "dataset",
-    "device",
-    "seed",
-    "evaluations",
-    "hv",
-    "hv_at_k",
-    "igd_plus",
-    "unit_hv",
-    "seconds",
-)
-"""Fields of a row in `--json`; the CSV has all."""
+DEFAULT_CONTEXTS = "anb/imagenet/a100,nb201/cifar10/fpga"
 
 Contexts: TypeAlias = Annotated[
-    str, typer.Option(help="all, or DATASET:DEVICE,... with a known device or NAME=FILE.csv")
+    str, typer.Option(help="SPACE/TASK/DEVICE,...; all, nb201, anb, hwgpt-s: the protocol's.")
 ]
-Budget: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="Cells whose accuracy may be asked for.")
-]
+Trainings: TypeAlias = Annotated[int, typer.Option(min=1, help="Trainings of every run.")]
 Seeds: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 FirstSeed: TypeAlias = Annotated[int, typer.Option(min=0, help="The first of them.")]
 Jobs: TypeAlias = Annotated[int, typer.Option(min=1, help="Processes.")]
 EngineName: TypeAlias = Annotated[str, typer.Option(help="processes, or ray (if installed).")]
-Out: TypeAlias = Annotated[Path, typer.Option(help="Directory of rows; resumed if it has some.")]
-Labels: TypeAlias = Annotated[int, typer.Option(help="Labelled cells the predictor learns from.")]
-Generations: TypeAlias = Annotated[
-    int, typer.Option(min=1, help="Generations of the system's search.")
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Directory of rows, tables and picture; resumed if it has some."),
 ]
-Partitions: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        help="Niches: conv3x3, auto[:K], none, random, count:OP, latency:K, flops:K, params:K; "
-        "of a list, every method that uses niches runs with each."
-    ),
+Accuracy: TypeAlias = Annotated[
+    str, typer.Option(help="trained, or predicted: protocol 1, for comparison with the paper.")
 ]
-DataDir: TypeAlias = Annotated[Path | None, typer.Option(help="Directory of benchmark tables.")]
+Labels: TypeAlias = Annotated[int, typer.Option(help="Of the predictor, with predicted alone.")]
+Opening: TypeAlias = Annotated[int, typer.Option(min=1, help="Trainings of the first generation.")]
+Batch: TypeAlias = Annotated[int, typer.Option(min=1, help="Trainings of each further one.")]
+PartitionName: TypeAlias = Annotated[
+    str | None, typer.Option(help="Niches: none, random, conv3x3, quantiles:QUANTITY[:K], ...")
+]
+DataDir: TypeAlias = Annotated[Path | None, typer.Option(help="Directory of public tables.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print rows and summary as JSON.")]
 
 
@@ -68,43 +51,49 @@ def split_names(text: str, option: str) -> tuple[str, ...]:
     return names
 
 
+def make_plan(
+    methods: Sequence[str], contexts: str, seeds: int, first_seed: int, **fields: object
+) -> "Plan":
+    """A plan from the shell's words.
+
+    Raises:
+        RequestError: For contexts that cannot be parsed, or a seed too large.
+    """
+    from llm_nas.experiments.compare import Plan
+    from llm_nas.experiments.setting import parse_contexts
+
+    if first_seed + seeds > 2**32:
+        raise RequestError(f"--first-seed {first_seed}: seeds are below 2**32")
+    return Plan.model_validate(
+        {
+            "methods": methods,
+            "contexts": parse_contexts(contexts),
+            "seeds": tuple(range(first_seed, first_seed + seeds)),
+            **fields,
+        }
+    )
+
+
 def run_plan(
     plan: "Plan",
-    out: Path,
+    out: Path | None,
     jobs: int,
     engine: str,
     *,
     as_json: bool,
-    more: "Callable[[Console, Sequence[Row]], None]",
+    more: "Callable[[Sequence[Record]], Iterable[str]]",
 ) -> None:
     """Run what is missing of a plan, leave its files and print its tables, `more` last."""
-    from rich.console import Console
-
-    from llm_nas.cli.output import out as stdout
     from llm_nas.cli.output import print_json, say
-    from llm_nas.experiments.results import finish, run_with_progress
-    from llm_nas.experiments.setting import unfrozen
-    from llm_nas.experiments.summary import summary_table, time_line
+    from llm_nas.experiments.results import document, finish, run_with_progress, tables
 
     records = run_with_progress(plan, out, jobs, engine)
-    summaries = finish(plan, records, out)
-    rows = [record.row for record in records]
+    if out is not None:
+        finish(plan, records, out)
     if as_json:
-        print_json(json_document(rows, summaries))
+        print_json(document(plan, records))
         return
-    wide = Console(width=max(WIDTH, stdout.width))
-    title = f"{plan.budget} evaluations, {len(plan.seeds)} seeds"
-    wide.print(summary_table(summaries, title))
-    for line in unfrozen(plan.contexts, plan.data_dir):
-        say(line, wide)
-    more(wide, rows)
-    say(time_line(rows))
-    say(f"rows, summary and plots: {out}")
-
-
-def json_document(rows: Any, summaries: Any) -> dict[str, Any]:
-    """`{rows, summary}` of plain values."""
-    return {
-        "rows": [row.model_dump(mode="json", include=set(JSON_FIELDS)) for row in rows],
-        "summary": [summary.model_dump(mode="json") for summary in summaries],
-    }
+    for line in (*tables(plan, records), *more(records)):
+        say(line)
+    if out is not None:
+        say(f"rows, tables and picture: {out}")

@@ -1,67 +1,55 @@
-"""Ablations: the whole system against itself with one part removed or replaced."""
+"""Which ablations to compare, and how their differences are told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from llm_nas.agents.chat_options import OFFLINE
 from llm_nas.errors import RequestError
-from llm_nas.experiments.summary import ContextSummary
-from llm_nas.experiments.variants import VARIANTS
+from llm_nas.experiments.methods import OFFLINE
+from llm_nas.experiments.summary import ContextSummary, MethodSummary
+from llm_nas.experiments.variants import VARIANTS, WHOLE
 
-OPERATORS = "operators-only"
-"""The system in which niches matter most: nothing in it looks at the whole space."""
-PARTS = tuple(name for name, v in VARIANTS.items() if v.partition is None)
-PARTITIONS = tuple(name for name, v in VARIANTS.items() if v.partition is not None)
-DIVIDED_OPERATORS = tuple(f"{OPERATORS}@{VARIANTS[name].partition}" for name in PARTITIONS)
-GROUPS = {
-    "all": (*PARTITIONS, *PARTS, *DIVIDED_OPERATORS),
-    "parts": PARTS,
-    "partitions": (*PARTITIONS, OPERATORS, *DIVIDED_OPERATORS),
-}
+ALL = "all"
 
 
 def ablation_methods(without: str) -> tuple[str, ...]:
-    """The whole offline system, first, and the named ablations or groups of them.
+    """The whole system first, then `all` ablations or those of a comma-separated list.
+
+    `advisor` is short for `offline-no-advisor`.
 
     Raises:
-        RequestError: For an unknown ablation, or none.
+        RequestError: For an unknown ablation.
     """
-    names = [name for part in without.split(",") if (name := part.strip())]
-    chosen = tuple(dict.fromkeys(n for name in names for n in GROUPS.get(name, (name,))))
-    unknown = [name for name in chosen if name.partition("@")[0] not in (*VARIANTS, OFFLINE)]
-    if unknown or not chosen:
-        raise RequestError(
-            f"--without: unknown {', '.join(unknown) or 'ablation (none named)'}; "
-            f"use {', '.join(GROUPS)} or some of {', '.join(VARIANTS)}"
-        )
-    return tuple(dict.fromkeys((OFFLINE, *chosen)))
+    asked = [name for part in without.split(",") if (name := part.strip())]
+    names = list(VARIANTS) if asked == [ALL] else [_named(name) for name in asked]
+    if not names:
+        raise RequestError(f"--without: empty; use all or some of {', '.join(_short())}")
+    return tuple(dict.fromkeys((OFFLINE, *names)))
 
 
-def device_table(contexts: Sequence[ContextSummary], methods: Sequence[str]) -> Table:
-    """Mean `hv` per device and ablation: shows where an axis fails."""
-    devices = list(dict.fromkeys(context.device for context in contexts))
-    table = Table(title="mean hv per device", box=SIMPLE_HEAD)
-    table.add_column("system", no_wrap=True)
-    for device in devices:
-        table.add_column(device, justify="right", no_wrap=True)
-    for position, method in enumerate(methods):
-        means = [
-            [context.hv[position] for context in contexts if context.device == device]
-            for device in devices
-        ]
-        table.add_row(method, *(f"{sum(values) / len(values):.3f}" for values in means))
-    return table
+def _named(name: str) -> str:
+    found = next((v for v in (name, f"offline-no-{name}", f"offline-{name}") if v in VARIANTS), "")
+    if not found:
+        raise RequestError(f"--without {name!r}: expected all or some of {', '.join(_short())}")
+    return found
 
 
-def legend(methods: Sequence[str]) -> list[str]:
-    """What each ablation is, one line each."""
-    parts = {v.partition: v.what for v in VARIANTS.values() if v.partition is not None}
-    lines: list[str] = []
+def _short() -> list[str]:
+    return [name.removeprefix("offline-").removeprefix("no-") for name in VARIANTS]
+
+
+def legend(methods: Sequence[str]) -> Iterator[str]:
+    """What every method of an ablation is, in words."""
     for method in methods:
-        name, at, partition = method.partition("@")
-        what = VARIANTS[name].what if name in VARIANTS else "the whole system"
-        where = f", {parts.get(partition, f'partition {partition}')}" if at else ""
-        lines += [f"{method}: {what}{where}"] if name in VARIANTS or at else []
-    return lines
+        yield f"{method}: {VARIANTS.get(method, WHOLE).words}"
+
+
+def differences(
+    summaries: Sequence[MethodSummary], places: Sequence[ContextSummary]
+) -> Iterator[str]:
+    """What `hv` loses without each part, in Markdown: in all, and by context."""
+    yield f"| without | hv | {' | '.join(f'{c.task} on {c.device}' for c in places)} |"
+    yield "|---" * (len(places) + 2) + "|"
+    whole = summaries[0]
+    for s in summaries[1:]:
+        by_place = [c.hv[s.method] - c.hv[whole.method] for c in places]
+        cells = [f"{s.hv.mean - whole.hv.mean:+.4f}", *(f"{d:+.3f}" for d in by_place)]
+        yield f"| {s.method} | {' | '.join(cells)} |"

@@ -1,164 +1,143 @@
-"""Exploration bias: where a model's cells fall, asked plainly, for speed, or by niche."""
+"""Where a model's plain choice clusters: the experiment that niches are there for.
 
-from dataclasses import dataclass
+A model is asked for networks in two ways: plainly, in one niche that holds the whole space, and
+niche by niche. What it proposes, legal or not, is counted over the space's niches and over
+tenths of the latencies of a random sample; as many random networks stand beside it.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from llm_nas.agents.blind import open_lexicon
-from llm_nas.agents.chat import ChatTransport
-from llm_nas.agents.chat_options import ModelOptions
-from llm_nas.agents.model_seat import Seat
-from llm_nas.agents.model_survey import LATENCY_WISH, Surveyor
-from llm_nas.agents.schema import niche_boxes
-from llm_nas.domain import Cell, FloatArray, Frozen
+from llm_nas.domain import Arch, FloatArray, SearchRequest
 from llm_nas.errors import ModelReplyError, RequestError
-from llm_nas.ports import Partition, SearchSpace
+from llm_nas.experiments.methods import request_of
+from llm_nas.experiments.setting import Order, latencies_of, opened, partition_of
+from llm_nas.experiments.variants import WHOLE
+from llm_nas.frozen import Frozen
+from llm_nas.ports import Partition
 
-WAYS = ("plain", "latency", "niches")
-DECILES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class BiasSetting:
-    """What is asked: `cells` cells in each way, in batches of `batch`."""
-
-    model: str
-    dataset: str
-    device: str
-    cells: int = 24
-    batch: int = 4
+SAMPLE = 2_000
+"""Random networks whose latencies cut the tenths."""
+BANDS = 10
 
 
-class WayResult(Frozen):
-    """What one way of asking gave; shares are in [0, 1]."""
+class Way(Frozen):
+    """What one way of asking gave."""
 
     way: str
-    cells: tuple[str, ...]
+    asked: int
+    """Networks the model was asked for."""
+    proposed: int
+    legal: int
     distinct: int
-    """Distinct canonical cells."""
+    """Different legal networks."""
     niches: dict[str, int]
-    latency_coverage: float
-    """Share of the deciles of the device's whole latency range that hold a cell."""
-    latency_ms: tuple[float, ...]
-    failed: int
-    """Batches without a usable answer."""
-    failure: str = ""
-    """Why the last of them had none."""
+    """Distinct networks by niche."""
+    latency_bands: tuple[int, ...]
+    """Distinct networks by tenth of the random sample's latencies."""
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the fullest niche; 0 for none."""
+        return max(self.niches.values(), default=0) / max(1, self.distinct)
 
 
 class BiasReport(Frozen):
-    """Three ways of asking the same model."""
+    """Ways of asking side by side."""
 
     model: str
-    dataset: str
+    space: str
+    task: str
     device: str
-    ways: tuple[WayResult, ...]
+    partition: str
+    seed: int
+    ways: tuple[Way, ...]
 
 
-def measure_bias(
-    setting: BiasSetting,
-    transport: ChatTransport,
-    options: ModelOptions,
-    space: SearchSpace,
-    partition: Partition,
-    latency_ms: FloatArray,
-) -> BiasReport:
-    """Ask in three ways and see where the cells fall; `latency_ms` is `(size,)`."""
-    if setting.cells < 1 or setting.batch < 1:
-        raise RequestError("bias: expected at least 1 cell and batches of at least 1")
-    surveyor = Surveyor(Seat(transport, setting.model, open_lexicon(space), options))
-    ways = tuple(
-        _result(way, *_ask(way, setting, surveyor, space, partition), space, partition, latency_ms)
-        for way in WAYS
-    )
-    return BiasReport(
-        model=setting.model, dataset=setting.dataset, device=setting.device, ways=ways
-    )
+def measure_bias(model: str, order: Order, transport: Any = None) -> BiasReport:
+    """Ask a model plainly and by niche for `order.trainings` networks each.
 
-
-def _ask(
-    way: str,
-    setting: BiasSetting,
-    surveyor: Surveyor,
-    space: SearchSpace,
-    partition: Partition,
-) -> tuple[list[Cell], int, str]:
-    """Cells, batches without a usable answer, and why the last of those had none."""
-    cells: list[Cell] = []
-    failed, failure = 0, ""
-    everything = np.arange(space.size)
-    batches = -(-setting.cells // setting.batch)
-    for turn in range(batches):
-        niche = partition.niches[turn % len(partition.niches)]
-        members = partition.members(niche.id) if way == "niches" else everything
-        wish = {"plain": "", "latency": LATENCY_WISH, "niches": f"Constraint: {niche.rule}."}[way]
-        count = min(setting.batch, setting.cells - turn * setting.batch)
-        try:
-            boxes = niche_boxes(space, members)
-            cells += surveyor.cells(
-                setting.dataset, setting.device, wish, boxes, members, count, turn
-            )[:count]
-        except ModelReplyError as error:
-            failed, failure = failed + 1, str(error)
-    return cells, failed, failure
-
-
-def _result(
-    way: str,
-    cells: list[Cell],
-    failed: int,
-    failure: str,
-    space: SearchSpace,
-    partition: Partition,
-    latency_ms: FloatArray,
-) -> WayResult:
-    indices = [space.index(cell) for cell in cells]
-    found = latency_ms[indices][np.isfinite(latency_ms[indices])] if indices else np.empty(0)
-    counts = {niche.id: 0 for niche in partition.niches}
-    for cell in cells:
-        counts[partition.niche_of(cell)] += 1
-    return WayResult(
-        way=way,
-        cells=tuple(space.format(cell) for cell in cells),
-        distinct=len({space.canonical(cell) for cell in cells}),
-        niches=counts,
-        latency_coverage=latency_coverage(found, latency_ms),
-        latency_ms=tuple(float(value) for value in found),
-        failed=failed,
-        failure=failure,
-    )
-
-
-def latency_coverage(found_ms: FloatArray, all_ms: FloatArray) -> float:
-    """Share of ten equal parts of the latency range that hold one of `found_ms`."""
-    known = all_ms[np.isfinite(all_ms)]
-    width_ms = (known.max() - known.min()) / DECILES
-    part = np.clip((found_ms - known.min()) / width_ms, 0, DECILES - 1).astype(np.int64)
-    return len(np.unique(part)) / DECILES
-
-
-def draw_bias(report: BiasReport, all_ms: FloatArray, path: Path) -> None:
-    """Save a picture: each way's cells over the device's latency range.
+    `transport` replaces the providers (scripted models).
 
     Raises:
-        RequestError: It cannot be written there.
+        RequestError: For `offline`, which is no model.
+        ModelReplyError: If the model gave nothing usable.
     """
-    from matplotlib.figure import Figure
+    if model == "offline":
+        raise RequestError("--model offline: it asks no language model, so it has no bias")
+    context, partition = opened(order.context, order.data_dir, order.seed), partition_of(order)
+    rng = np.random.default_rng(order.seed)
+    sample = [context.space.sample(rng) for _ in range(SAMPLE)]
+    latencies = latencies_of(context.device)
+    known = latencies(sample)
+    edges = np.quantile(known[np.isfinite(known)], np.linspace(0.0, 1.0, BANDS + 1))[1:-1]
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots(len(report.ways), 1, sharex=True)
-    known = all_ms[np.isfinite(all_ms)]
-    span_ms = (float(known.min()), float(known.max()))
-    for axis, way in zip(axes, report.ways, strict=True):
-        axis.hist(np.array(way.latency_ms), bins=30, range=span_ms)
-        axis.set_ylabel("cells")
-        axis.set_title(
-            f"{way.way}: {way.distinct} distinct, {way.latency_coverage:.0%} of the range",
-            fontsize=9,
+    def way(name: str, proposed: Sequence[str]) -> Way:
+        legal = [arch for text in proposed if (arch := _parsed(context.space, text))]
+        distinct = list(dict.fromkeys(legal))
+        bands = _bands(edges, latencies(distinct)) if distinct else (0,) * BANDS
+        return Way(
+            way=name,
+            asked=order.trainings,
+            proposed=len(proposed),
+            legal=len(legal),
+            distinct=len(distinct),
+            niches=_by_niche(partition, distinct),
+            latency_bands=bands,
         )
-    axes[-1].set_xlabel(f"latency on {report.device} (ms), {report.model}")
+
+    plain = asked(model, order.model_copy(update={"partition": "none"}), transport)
+    niched = asked(model, order, transport)
+    if not plain and not niched:
+        raise ModelReplyError(f"{model}: no usable answer")
+    ways = (
+        way("plain", plain),
+        way("niche by niche", niched),
+        way("random", sample[: order.trainings]),
+    )
+    name = context.name
+    return BiasReport(
+        model=model,
+        **name.model_dump(),
+        partition=partition.name,
+        seed=order.seed,
+        ways=ways,
+    )
+
+
+def asked(model: str, order: Order, transport: Any = None) -> list[Arch]:
+    """What a model proposed in a run of one generation, legal or not."""
+    from llm_nas.graph.run import Inputs
+    from llm_nas.graph.search import search
+    from llm_nas.graph.trace import read_trace
+
+    with tempfile.TemporaryDirectory(prefix="llm-nas-bias-") as folder:
+        request: SearchRequest = request_of(order, WHOLE, Path(folder), model, "sample")
+        inputs = Inputs(transport=transport, picture=False, keep=False)
+        report = search(request, inputs)
+        events = read_trace(report.out)
+    candidates = [e.data for e in events if e.event == "candidate"]
+    return [str(c["arch"]) for c in candidates if c.get("operator") == "model"]
+
+
+def _parsed(space: Any, text: str) -> Arch | None:
     try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise RequestError(f"--picture {path}: cannot be written ({error})") from error
+        return str(space.parse(text))
+    except RequestError:
+        return None
+
+
+def _by_niche(partition: Partition, archs: Sequence[Arch]) -> dict[str, int]:
+    counts = Counter(partition.niche_of(arch) for arch in archs)
+    return {niche.id: counts[niche.id] for niche in partition.niches}
+
+
+def _bands(edges: FloatArray, latency_ms: FloatArray) -> tuple[int, ...]:
+    known = latency_ms[np.isfinite(latency_ms)]
+    found = Counter(np.searchsorted(edges, known, side="right").tolist())
+    return tuple(found[band] for band in range(BANDS))

@@ -1,34 +1,27 @@
-"""Compare methods on the same contexts, seeds, predictor and budget; resumable run by run."""
+"""Compare methods on the same contexts, seeds, noise and budget; resumable run by run.
 
-import hashlib
-import time
-from collections.abc import Callable, Sequence
+Methods get names and numbers; truth is opened here, after a run, to score what it trained.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from llm_nas.domain import FloatArray, Frozen
+from llm_nas.domain import PREDICTED_PROTOCOL, PROTOCOL_VERSION, ContextName
 from llm_nas.errors import LlmNasError, RequestError, RunStopped
-from llm_nas.evaluation.attainment import hv_curve
-from llm_nas.evaluation.finalists import choose_finalists
-from llm_nas.evaluation.score import hv_at_k, score
+from llm_nas.evaluation.controls import CONTROLS
+from llm_nas.evaluation.score import curve, score
 from llm_nas.experiments.engine import Engine, run_tasks
-from llm_nas.experiments.methods import make_method
+from llm_nas.experiments.methods import Trained, make_method
 from llm_nas.experiments.rows import Record, Row, RowLog, Settings
-from llm_nas.experiments.setting import (
-    ContextName,
-    Setting,
-    benchmark_in,
-    open_setting,
-    partition_of,
-    truth_context,
-    upper_ends,
-)
-from llm_nas.tools.predictor import PredictorOptions
+from llm_nas.experiments.setting import Order, opened, partition_of, truth_of
+from llm_nas.frozen import Frozen
+from llm_nas.ports import Enumerable
 
-CHECKPOINTS = 12
-"""Points of a convergence curve."""
+MOST_TRAININGS = 5_000
+"""Of a run of a comparison: beyond it nothing is scarce any more."""
 
 
 class Plan(Frozen):
@@ -37,161 +30,146 @@ class Plan(Frozen):
     methods: tuple[str, ...]
     contexts: tuple[ContextName, ...]
     seeds: tuple[int, ...]
-    budget: int = 120
+    trainings: int = 60
+    accuracy: Literal["trained", "predicted"] = "trained"
     labels: int = 1000
-    generations: int = 10
-    partition: str = "conv3x3"
+    opening: int = 12
+    batch: int = 6
+    partition: str | None = None
+    base_url: str | None = None
     data_dir: Path | None = None
 
+    @property
+    def protocol(self) -> int:
+        """Which evaluation protocol its figures belong to."""
+        return PREDICTED_PROTOCOL if self.accuracy == "predicted" else PROTOCOL_VERSION
+
     def settings(self) -> Settings:
-        """What its rows have in common; opens the benchmark."""
-        benchmark = benchmark_in(self.data_dir)
+        """What its rows have in common."""
         return Settings(
-            budget=self.budget,
-            labels=self.labels,
-            generations=self.generations,
+            protocol=self.protocol,
+            trainings=self.trainings,
+            accuracy=self.accuracy,
+            labels=self.labels if self.accuracy == "predicted" else None,
+            opening=self.opening,
+            batch=self.batch,
             partition=self.partition,
-            predictor=predictor_in_words(PredictorOptions()),
-            data_source=benchmark.source,
-            data_digest=benchmark.digest,
         )
 
-
-def predictor_in_words(options: PredictorOptions) -> str:
-    """What tells predictors apart in the settings of a comparison."""
-    borrowed = ", missing proxies borrowed from other data sets" if options.transfer else ""
-    return f"{options}{borrowed}"
+    def order(self, context: ContextName, seed: int) -> Order:
+        """One run of it."""
+        shared = set(Order.model_fields) - {"context", "seed"}
+        return Order(context=context, seed=seed, **self.model_dump(include=shared))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run: a method in a context with a seed."""
+    """One run: a method and its order."""
 
-    plan: Plan
     method: str
-    context: ContextName
-    seed: int
+    order: Order
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> tuple[str, str, str, str, int]:
         """The key of the row it will give."""
-        device = self.context.device.partition("=")[0]
-        return (self.method, self.context.dataset, device, self.seed)
+        name = shown(self.order.context)
+        return (self.method, name.space, name.task, name.device, self.order.seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Failed:
     """A run that raised; it is done again when the comparison is resumed."""
 
     task: Task
     reason: str
 
 
+def shown(name: ContextName) -> ContextName:
+    """A context as rows name it: a device's file is left out."""
+    return name.model_copy(update={"device": name.device.partition("=")[0]})
+
+
 def tasks_of(plan: Plan) -> list[Task]:
-    """All runs of a plan, seed by seed; those that share a predictor stand together.
-
-    A comparison that is cut therefore holds whole seeds, which can be compared.
-    """
-    datasets = dict.fromkeys(context.dataset for context in plan.contexts)
-    return [
-        Task(plan, method, context, seed)
-        for seed in plan.seeds
-        for dataset in datasets
-        for context in plan.contexts
-        if context.dataset == dataset
-        for method in plan.methods
-    ]
+    """All runs of a plan, seed by seed, so that a comparison that is cut holds whole seeds."""
+    places = product(plan.seeds, plan.contexts, plan.methods)
+    return [Task(method, plan.order(context, seed)) for seed, context, method in places]
 
 
-def measure(setting: Setting, method: str, cells: Sequence[int], seconds: float) -> Record:
-    """Score the cells a method evaluated."""
-    context, predicted = setting.context, setting.predicted_pct
-    scores = score(
-        context,
-        cells,
-        predicted,
-        setting.partition.labels(),
-        hv_ceiling=setting.hv_ceiling,
-    )
-    upper = upper_ends(setting.data_dir, setting.name.dataset, setting.labels, setting.seed)
-    finalists = choose_finalists(setting.latency_ms, predicted, cells, upper_pct=upper)
-    steps = sorted({max(1, len(cells) * i // CHECKPOINTS) for i in range(1, CHECKPOINTS + 1)})
-    curve = hv_curve(context, cells, predicted, steps)
+def measure(task: Task, trained: Trained) -> Record:
+    """Score what a method trained."""
+    order = task.order
+    truth = truth_of(order.context, order.data_dir)
+    scores = score(trained.rows, truth, niches=len(partition_of(order).niches))
+    name = shown(order.context)
     row = Row(
-        method=method,
-        dataset=setting.name.dataset,
-        device=setting.name.device.partition("=")[0],
-        seed=setting.seed,
-        evaluations=len(cells),
+        method=task.method,
+        **name.model_dump(),
+        seed=order.seed,
+        trainings=sum(row.trainings for row in trained.rows),
         hv=scores.hv,
-        hv_at_k=hv_at_k(context, finalists, setting.validation_pct),
+        hv_at=scores.hv_at,
         igd_plus=scores.igd_plus,
-        unit_hv=scores.unit_hv,
-        seconds=seconds,
-        igd=scores.igd,
-        hv_ceiling=scores.hv_ceiling,
+        seconds=trained.seconds,
+    )
+    return Record(
+        row=row,
+        curve=curve(trained.rows, truth),
         optimism=scores.optimism,
         niches=scores.coverage.niches,
         latency_deciles=scores.coverage.latency_deciles,
-    )
-    front = context.points(np.asarray(scores.front, dtype=np.int64))
-    return Record(
-        row=row,
-        cells=tuple(int(c) for c in cells),
-        curve=tuple(zip(steps, curve.tolist(), strict=True)),
-        front=tuple((float(e), float(ms)) for e, ms in front.tolist()),
-        latencies=_digest(setting.latency_ms),
+        trainings_to=scores.trainings_to,
+        reference=truth.reference.digest,
     )
 
 
-def run_one(task: Task) -> Record | Failure:
+def run_one(task: Task) -> Record | Failed:
     """Run and score one task; an error the project raises on purpose becomes a failure."""
-    plan = task.plan
     try:
-        setting = open_setting(task.context, task.seed, plan.labels, plan.partition, plan.data_dir)
-        method = make_method(task.method, plan.generations)
-        start = time.perf_counter()
-        cells = method(setting, plan.budget)
-        return measure(setting, task.method, cells, time.perf_counter() - start)
+        return measure(task, make_method(task.method)(task.order))
     except LlmNasError as error:
-        return Failure(task, f"{type(error).__name__}: {error}")
+        return Failed(task, f"{type(error).__name__}: {error}")
 
 
-def _check(plan: Plan) -> None:
-    """Refuse unknown methods, partitions and tables before anything runs."""
+def check(plan: Plan) -> None:
+    """Refuse unknown methods, contexts without truth and impossible budgets before anything runs.
+
+    Raises:
+        RequestError: In one line.
+    """
     for method in plan.methods:
         make_method(method)
-    names = {plan.partition, *(m.rpartition("@")[2] for m in plan.methods if "@" in m)}
-    for context in plan.contexts:
-        for name in names:
-            partition_of(context, name, data_dir=plan.data_dir)
+    if plan.trainings > MOST_TRAININGS:
+        raise RequestError(f"--trainings {plan.trainings}: expected at most {MOST_TRAININGS}")
+    for name in plan.contexts:
+        truth_of(name, plan.data_dir)
+        space = opened(name, plan.data_dir, 0).space
+        asks = [method for method in plan.methods if method in CONTROLS]
+        if asks and isinstance(space, Enumerable) and plan.trainings > len(space):
+            raise RequestError(
+                f"--trainings {plan.trainings}: {name} has {len(space)} architectures in all"
+            )
+        partition_of(plan.order(name, plan.seeds[0]))
 
 
-def _check_tables(plan: Plan, records: Sequence[Record]) -> None:
-    """Refuse to add to rows that were made with another table of the same device."""
-    tables = {
-        (c.dataset, c.device.partition("=")[0]): _digest(
-            truth_context(plan.data_dir, c.dataset, c.device).latency_ms
-        )
-        for c in plan.contexts
+def _check_references(plan: Plan, records: Sequence[Record]) -> None:
+    """Refuse to add to rows that were scored by another reference front."""
+    digests = {
+        (n.space, n.task, n.device): truth_of(name, plan.data_dir).reference.digest
+        for name in plan.contexts
+        if (n := shown(name))
     }
     for record in records:
-        place = (record.row.dataset, record.row.device)
-        known = record.latencies and place in tables
-        if known and tables[place] != record.latencies:
+        place = (record.row.space, record.row.task, record.row.device)
+        if digests.get(place, record.reference) != record.reference:
             raise RequestError(
-                f"--out: its rows of {':'.join(place)} were made with another latency table; "
+                f"--out: its rows of {'/'.join(place)} were scored by another reference front; "
                 "choose another directory"
             )
 
 
-def _digest(latency_ms: FloatArray) -> str:
-    return hashlib.sha256(latency_ms.astype("<f8").tobytes()).hexdigest()[:12]
-
-
 def compare(
     plan: Plan,
-    out: Path,
+    out: Path | None = None,
     jobs: int = 1,
     engine: Engine = "processes",
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -200,7 +178,7 @@ def compare(
 
     Args:
         plan: Methods, contexts, seeds and settings.
-        out: Directory of the log; rows already there are not run again.
+        out: Directory of the log, whose rows are not run again; None: nothing is kept.
         jobs: Processes to use.
         engine: `processes`, or `ray` where it is installed.
         progress: Called with the numbers of finished and of all runs.
@@ -209,27 +187,36 @@ def compare(
         RequestError: For unknown names, or a directory with rows of other settings.
         RunStopped: If runs failed; the others are kept and the command can be repeated.
     """
-    _check(plan)
+    check(plan)
     log = RowLog(out, plan.settings(), Record)
-    _check_tables(plan, log.records)
+    _check_references(plan, log.records)
     tasks = tasks_of(plan)
     done = {record.row.key for record in log.records}
     missing = [task for task in tasks if task.key not in done]
-    finished, failures = len(tasks) - len(missing), list[Failure]()
+    finished, failures = len(tasks) - len(missing), list[Failed]()
     progress(finished, len(tasks))
     for result in run_tasks(run_one, missing, jobs, engine):
-        if isinstance(result, Failure):
+        if isinstance(result, Failed):
             failures.append(result)
             continue
         log.append(result)
         finished += 1
         progress(finished, len(tasks))
     if failures:
-        first = failures[0]
-        raise RunStopped(
-            f"{len(failures)} of {len(tasks)} runs failed, first {first.task.method} on "
-            f"{first.task.context.label} seed {first.task.seed}: {first.reason}; "
-            "repeat the command to run them again"
-        )
+        raise RunStopped(_told(failures, len(tasks), out))
     wanted = {task.key for task in tasks}
     return [record for record in log.records if record.row.key in wanted]
+
+
+def _told(failures: Sequence[Failed], total: int, out: Path | None) -> str:
+    first = failures[0].task
+    again = "; repeat the command to run them again" if out is not None else ""
+    return (
+        f"{len(failures)} of {total} runs failed, first {first.method} on "
+        f"{first.order.context} seed {first.order.seed}: {failures[0].reason}{again}"
+    )
+
+
+def contexts_of(records: Sequence[Record]) -> Iterator[ContextName]:
+    """Contexts of records, each once, in order."""
+    yield from dict.fromkeys(record.row.context for record in records)

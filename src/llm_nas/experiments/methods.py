@@ -1,160 +1,127 @@
-"""Methods of a comparison: `(setting, budget) -> evaluated cells in order`.
+"""Methods of a comparison by name: an order in, the ledger's rows out.
 
-Controls ask through a recorder in front of the project's budgeted evaluator, so that no method
-can see an accuracy that it did not pay for. The system itself runs its own graph.
+Controls ask through the harness's door; the system runs its own graph in a folder of its own.
+Neither is given truth.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
-from llm_nas.agents.chat_options import GRADUATED, OFFLINE
-from llm_nas.domain import FloatArray, IntArray
+from llm_nas.domain import Failure, Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.controls import CONTROLS, make_control
-from llm_nas.experiments.setting import Setting, in_partition
-from llm_nas.experiments.system import run_system
-from llm_nas.experiments.variants import PUBLISHED, VARIANTS, Variant
-from llm_nas.ports import Evaluator, SearchSpace
-from llm_nas.tools.measure import BudgetedEvaluator
+from llm_nas.evaluation.controls import CONTROLS, make_control, run
+from llm_nas.experiments.setting import Order, open_place
+from llm_nas.experiments.variants import VARIANTS, WHOLE, Variant
 
-BEST_OF_N = "best-of-n"
-UNDIVIDED = ("random", "nsga2", "regularized-evolution")
-"""Methods in which niches play no part."""
-WHOLE = Variant("the whole system")
-
-Method: TypeAlias = Callable[[Setting, int], list[int]]
-"""Benchmark indices of up to `budget` evaluated cells, in the order they were asked about."""
+OFFLINE = "offline"
+MODEL_KINDS = {
+    "model": "the whole system with a language model",
+    "sample": "one plain request for all networks, no loop",
+    "alone": "the language model alone in the loop, without the advisor",
+}
+"""Methods `KIND:NAME` that ask a language model."""
 
 
-class Recorder:
-    """An evaluator that also remembers the order of the cells."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a method trained, in order, and the seconds it took in all."""
 
-    def __init__(self, inner: Evaluator) -> None:
-        self._inner = inner
-        self._order: dict[int, None] = {}
-
-    @property
-    def cells(self) -> list[int]:
-        """Unique cells, in the order they were first asked about."""
-        return list(self._order)
-
-    @property
-    def space(self) -> SearchSpace:
-        """The space of the inner evaluator."""
-        return self._inner.space
-
-    @property
-    def budget(self) -> int:
-        """The budget of the inner evaluator."""
-        return self._inner.budget
-
-    @property
-    def evaluations(self) -> int:
-        """Unique cells charged by the inner evaluator."""
-        return self._inner.evaluations
-
-    def latency_ms(self) -> FloatArray:
-        """Latency of every cell, `(size,)`."""
-        return self._inner.latency_ms()
-
-    def accuracy_pct(self, indices: Sequence[int] | IntArray) -> FloatArray:
-        """Ask the inner evaluator; what it refuses is not recorded."""
-        values = self._inner.accuracy_pct(indices)
-        self._order.update(dict.fromkeys(np.asarray(indices, dtype=np.int64).tolist()))
-        return values
+    rows: tuple[Measurement | Failure, ...]
+    seconds: float
 
 
-def open_recorder(setting: Setting, budget: int) -> Recorder:
-    """A fresh evaluator of a setting, with nothing spent."""
-    inner = BudgetedEvaluator(setting.space, setting.predicted_pct, setting.latency_ms, budget)
-    return Recorder(inner)
+Method: TypeAlias = Callable[[Order], Trained]
 
 
 def control_method(name: str) -> Method:
     """A control by name."""
 
-    def run(setting: Setting, budget: int) -> list[int]:
-        recorder = open_recorder(setting, budget)
-        make_control(name).run(recorder, setting.partition, setting.seed)
-        return recorder.cells
+    def trained(order: Order) -> Trained:
+        start = time.perf_counter()
+        problem, door = open_place(order)
+        run(make_control(name, problem, order.seed), problem, door)
+        return Trained(tuple(door.rows), time.perf_counter() - start)
 
-    return run
-
-
-def system_method(model: str, generations: int, variant: Variant = WHOLE) -> Method:
-    """The system itself, from request to report, in a folder of its own."""
-
-    def run(setting: Setting, budget: int) -> list[int]:
-        return run_system(setting, budget, model, generations, variant)
-
-    return run if variant.partition is None else divided(run, variant.partition)
+    return trained
 
 
-def divided(method: Method, partition: str) -> Method:
-    """A method that runs with another partition than its setting's."""
+def system_method(variant: Variant = WHOLE, model: str = OFFLINE, kind: str = "") -> Method:
+    """The system itself, from request to report; `kind` is one of `MODEL_KINDS`."""
 
-    def run(setting: Setting, budget: int) -> list[int]:
-        return method(in_partition(setting, partition), budget)
+    def trained(order: Order) -> Trained:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="llm-nas-compare-") as folder:
+            request = request_of(order, variant, Path(folder), model, kind)
+            rows = searched(request, variant)
+        return Trained(tuple(rows), time.perf_counter() - start)
 
-    return run
-
-
-def in_partitions(methods: Sequence[str], partitions: Sequence[str]) -> tuple[str, ...]:
-    """The methods, then those that use niches again as `NAME@PARTITION`.
-
-    The first partition is the comparison's own; every further one makes new methods.
-    """
-
-    def more() -> Iterator[str]:
-        for partition in partitions[1:]:
-            for name in methods:
-                base = name.partition("@")[0]
-                own = base in VARIANTS and VARIANTS[base].partition is not None
-                if "@" not in name and base not in UNDIVIDED and not own:
-                    yield f"{name}@{partition}"
-
-    return (*methods, *more())
+    return trained
 
 
-def make_method(name: str, generations: int = 10) -> Method:
+def request_of(
+    order: Order, variant: Variant, folder: Path, model: str = OFFLINE, kind: str = ""
+) -> SearchRequest:
+    """The search of an order, in a folder with a store of its own."""
+    request = SearchRequest(
+        **order.context.model_dump(),
+        **order.model_dump(exclude={"context", "partition"}),
+        model=model,
+        open=variant.open,
+        partition=variant.partition or order.partition,
+        store=folder / "store",
+        out=folder / "run",
+    )
+    if kind == "sample":
+        # One generation that the model alone fills: nothing it could learn from comes back.
+        sampled = {"open": "model", "opening": order.trainings, "model_share": 1.0}
+        return request.model_copy(update=sampled)
+    return request.model_copy(update={"model_share": 1.0}) if kind == "alone" else request
+
+
+def searched(request: SearchRequest, variant: Variant) -> Sequence[Measurement | Failure]:
+    """Run a search and read what its ledger paid for."""
+    from llm_nas.graph import run_dir
+    from llm_nas.graph.ledger import Ledger
+
+    report = run_search(request, variant)
+    ledger = Ledger(report.out / run_dir.CHECKPOINT, [])
+    try:
+        return ledger.rows()
+    finally:
+        ledger.close()
+
+
+def run_search(
+    request: SearchRequest, variant: Variant = WHOLE, keep: bool = False
+) -> SearchReport:
+    """Run a search without a picture; `keep` adds what it learned to its store."""
+    from llm_nas.graph.run import Inputs
+    from llm_nas.graph.search import search
+
+    return search(request, Inputs(switches=variant.switches, picture=False, keep=keep))
+
+
+def make_method(name: str) -> Method:
     """A method by the name the command line gives it.
-
-    Args:
-        name: One of `METHODS` or `VARIANTS`, `model:NAME` for the system with a language model
-            (`model:graduated` is the variant of that name), `published:NAME` for the model alone
-            in equal niches, as the method was published, or `best-of-n:NAME` for a single
-            generation: one prompt a niche, no loop.
-            `NAME@PARTITION` is any of them with a partition of its own.
-        generations: Of the system's own search.
 
     Raises:
         RequestError: For an unknown name.
     """
-    base, at, partition = name.rpartition("@")
-    if at:
-        return divided(make_method(base, generations), partition)
     kind, _, model = name.partition(":")
-    if kind == "model" and model == GRADUATED:
-        name = GRADUATED
     if name in CONTROLS:
         return control_method(name)
     if name == OFFLINE:
-        return system_method(OFFLINE, generations)
+        return system_method()
     if name in VARIANTS:
-        return system_method(OFFLINE, generations, VARIANTS[name])
-    if kind == BEST_OF_N and name != f"{BEST_OF_N}:":
-        return system_method(model or OFFLINE, 1)
-    if kind == "model" and model:
-        return system_method(model, generations)
-    if kind == "published" and model:
-        return system_method(model, generations, PUBLISHED)
+        return system_method(VARIANTS[name])
+    if kind in MODEL_KINDS and model:
+        alone = replace(WHOLE, switches=replace(WHOLE.switches, advisor=False))
+        return system_method(alone if kind == "alone" else WHOLE, model, kind)
     raise RequestError(
-        f"--methods: unknown {name!r}; use {', '.join(METHODS)}, best-of-n:MODEL, model:MODEL, "
-        f"published:MODEL or an ablation ({', '.join(VARIANTS)})"
+        f"--methods: unknown {name!r}; use {', '.join((OFFLINE, *CONTROLS))}, "
+        f"{', '.join(f'{k}:NAME' for k in MODEL_KINDS)} or an ablation ({', '.join(VARIANTS)})"
     )
-
-
-METHODS = (OFFLINE, *CONTROLS, BEST_OF_N)
-"""Names of methods that need no language model."""

@@ -13,86 +13,87 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from llm_nas.domain import PROTOCOL_VERSION, Frozen
+from llm_nas.domain import ContextName
 from llm_nas.errors import RequestError, StoreError
+from llm_nas.frozen import Frozen
 
-LOG_FILE = "rows.jsonl"
-CSV_FILE = "rows.csv"
-SETTINGS_FILE = "settings.json"
+LOG_FILE, CSV_FILE, SETTINGS_FILE = "rows.jsonl", "rows.csv", "settings.json"
 
 
 class Row(Frozen):
-    """The figures of one run, as in the CSV; `device` is a name without a path."""
+    """The figures of one run, as `--json` prints them; `device` is a name without a path."""
 
     method: str
-    dataset: str
+    space: str
+    task: str
     device: str
     seed: int
-    evaluations: int
+    trainings: float
     hv: float
-    hv_at_k: float
-    igd_plus: float
-    unit_hv: float
+    hv_at: dict[str, float]
+    igd_plus: float | None
     seconds: float
-    igd: float
-    hv_ceiling: float
-    optimism: float
-    niches: float
-    latency_deciles: float
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> tuple[str, str, str, str, int]:
         """What identifies a run inside an experiment."""
-        return (self.method, self.dataset, self.device, self.seed)
+        return (self.method, self.space, self.task, self.device, self.seed)
+
+    @property
+    def context(self) -> ContextName:
+        """Where it ran."""
+        return ContextName(space=self.space, task=self.task, device=self.device)
 
 
 class Record(Frozen):
-    """A line of the log: the row, and what pictures and re-scoring need."""
+    """A line of the log: the row, and what tables and pictures need beside it."""
 
     row: Row
-    cells: tuple[int, ...]
-    """Benchmark indices of the evaluated cells, in order."""
-    curve: tuple[tuple[int, float], ...]
-    """`hv` after these numbers of evaluations."""
-    front: tuple[tuple[float, float], ...]
-    """The claimed front re-scored: (error in %, latency in ms), by latency."""
-    latencies: str = ""
-    """Digest of the latency table: a device's file may have changed since."""
+    curve: tuple[tuple[float, float], ...]
+    """(trainings, hv) wherever the claimed front changed."""
+    optimism: float
+    niches: float
+    latency_deciles: float
+    trainings_to: dict[str, float | None]
+    reference: str = ""
+    """Digest of the reference front: tables may have changed since."""
 
 
 class Settings(Frozen):
     """What all rows of a log have in common; rows of other settings do not mix."""
 
-    protocol: int = PROTOCOL_VERSION
-    budget: int
-    labels: int
-    generations: int
-    partition: str
-    predictor: str
-    """How predicted accuracies were made: rows of different predictors do not compare."""
-    data_source: str
-    data_digest: str
+    protocol: int
+    trainings: int
+    accuracy: str
+    labels: int | None
+    """Of the predictor; None where networks are trained."""
+    opening: int
+    batch: int
+    partition: str | None
 
 
 Line = TypeVar("Line", bound=Frozen)
 
 
 class RowLog(Generic[Line]):
-    """The append-only log in an experiment's directory; a line is a `Record` or another value."""
+    """The append-only log in an experiment's directory; without a directory, a list."""
 
-    def __init__(self, folder: Path, settings: Frozen, line: type[Line]) -> None:
+    def __init__(self, folder: Path | None, settings: Frozen, line: type[Line]) -> None:
         """Open or create the log.
 
         Args:
-            folder: the experiment's directory.
-            settings: what all its rows have in common.
-            line: the class of its lines.
+            folder: The experiment's directory; None keeps rows in memory alone.
+            settings: What all its rows have in common.
+            line: The class of its lines.
 
         Raises:
             RequestError: If the directory holds rows of other settings.
             StoreError: If it cannot be read or written.
         """
-        self._path = folder / LOG_FILE
+        self.records: list[Line] = []
+        self._path = None if folder is None else folder / LOG_FILE
+        if folder is None or self._path is None:
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _claim(folder / SETTINGS_FILE, settings)
@@ -104,6 +105,8 @@ class RowLog(Generic[Line]):
     def append(self, record: Line) -> None:
         """Add a finished run; it is on disk when this returns."""
         self.records.append(record)
+        if self._path is None:
+            return
         try:
             with self._path.open("a", encoding="utf-8") as log:
                 log.write(record.model_dump_json() + "\n")
@@ -114,11 +117,16 @@ class RowLog(Generic[Line]):
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as CSV, one column a field, in a fixed order."""
+    """Write rows as CSV, one column a field and checkpoint, in a fixed order."""
+    ordered = sorted(rows, key=lambda r: r.key)
+    at = sorted({k for row in ordered for k in row.hv_at}, key=float)
+    fields = [name for name in Row.model_fields if name != "hv_at"]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(Row.model_fields))
+        writer = csv.DictWriter(file, fieldnames=[*fields, *(f"hv_at_{k}" for k in at)])
         writer.writeheader()
-        writer.writerows(row.model_dump() for row in sorted(rows, key=lambda r: r.key))
+        for row in ordered:
+            curve = {f"hv_at_{k}": row.hv_at.get(k, "") for k in at}
+            writer.writerow(row.model_dump(exclude={"hv_at"}) | curve)
 
 
 def _claim(path: Path, settings: Frozen) -> None:

@@ -1,170 +1,159 @@
-"""What all methods of a comparison share in one context and seed: tables, predictor, truth.
+"""Contexts of a comparison, and what its methods are given there: never truth."""
 
-Benchmarks, predictors and contexts are opened once per process and shared by all methods.
-"""
-
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from llm_nas.domain import DATASETS, FloatArray, Frozen
+import numpy as np
+
+from llm_nas.domain import Arch, ContextName, Failure, FloatArray, Label, Timing
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.score import ceiling
-from llm_nas.evaluation.truth import FROZEN, TruthContext, open_context
-from llm_nas.ports import Benchmark, Partition
-from llm_nas.tools.conformal import intervals_of
-from llm_nas.tools.data import open_benchmark
-from llm_nas.tools.latency import open_latency
-from llm_nas.tools.partition_auto import open_partition
-from llm_nas.tools.predictor import TrainedPredictor, train_predictor
-from llm_nas.tools.space import NasBench201, nas_bench_201
+from llm_nas.evaluation.controls import Door, Problem
+from llm_nas.evaluation.truth import Truth, open_truth
+from llm_nas.frozen import Frozen
+from llm_nas.ports import Device, Partition, Task
+from llm_nas.tools.contexts import Context, open_context, parse_context
 
-ALL = "all"
+_NB201 = tuple(
+    f"nb201/{task}/{device}"
+    for task in ("cifar10", "cifar100", "ImageNet16-120")
+    for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+)
+_ANB = tuple(
+    f"anb/imagenet/{device}"
+    for device in ("a100", "rtx3090", "tpuv2", "tpuv3", "zcu102", "vck190")
+)
+_HWGPT = tuple(
+    f"hwgpt-s/openwebtext/{device}" for device in ("h100", "cpu_meta", "rtx3080", "cpu_a6000")
+)
+GROUPS = {"all": (*_NB201, *_ANB, *_HWGPT), "nb201": _NB201, "anb": _ANB, "hwgpt-s": _HWGPT}
+"""Names that stand for several contexts of the protocol."""
+TUNED_ON = ("nb201/cifar10/", "anb/imagenet/a100", "anb/imagenet/rtx3090")
+"""Where settings of the search were chosen; all other contexts were kept aside."""
 
 
-class ContextName(Frozen):
-    """A dataset and a device (`NAME` of the benchmark, or `NAME=FILE.csv`)."""
+class Order(Frozen):
+    """One run of one method: where, with which seed, for how many trainings."""
 
-    dataset: str
-    device: str
-
-    @property
-    def label(self) -> str:
-        """`dataset:device`, without the path of a CSV."""
-        return f"{self.dataset}:{self.device.partition('=')[0]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One context and seed, ready to be searched and scored."""
-
-    benchmark: Benchmark
-    space: NasBench201
-    partition: Partition
-    name: ContextName
+    context: ContextName
     seed: int
-    labels: int
-    data_dir: Path | None
-    latency_ms: FloatArray
-    predicted_pct: FloatArray
-    """`(size,)`: the predictor trained with this seed."""
-    validation_pct: FloatArray
-    context: TruthContext
-    hv_ceiling: float
+    trainings: int
+    accuracy: Literal["trained", "predicted"] = "trained"
+    labels: int = 1000
+    partition: str | None = None
+    opening: int = 12
+    batch: int = 6
+    base_url: str | None = None
+    data_dir: Path | None = None
 
 
-def parse_contexts(text: str, devices: tuple[str, ...]) -> tuple[ContextName, ...]:
-    """Contexts from `all` or a list `DATASET:DEVICE,...`; `all` may stand for either part.
+def parse_contexts(text: str) -> tuple[ContextName, ...]:
+    """Contexts from a comma-separated list of `SPACE/TASK/DEVICE` and names of groups.
 
     Raises:
-        RequestError: For an unknown dataset or device, or a part without a colon.
+        RequestError: For a part that is neither, or none at all.
     """
-    if text == ALL:
-        text = f"{ALL}:{ALL}"
-    found: dict[ContextName, None] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        dataset, colon, device = part.partition(":")
-        known = device in devices or "=" in device or device == ALL
-        if not colon or dataset not in (*DATASETS, ALL) or not known:
-            raise RequestError(
-                f"--contexts: {part!r} is not DATASET:DEVICE with a dataset of "
-                f"{', '.join(DATASETS)} and a device of {', '.join(devices)} or NAME=FILE.csv"
-            )
-        for d in DATASETS if dataset == ALL else (dataset,):
-            for v in devices if device == ALL else (device,):
-                found[ContextName(dataset=d, device=v)] = None
-    labels = [name.label for name in found]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise RequestError(f"--contexts: {twice} is named twice, with different files")
-    if not found:
-        raise RequestError("--contexts: empty; use all or DATASET:DEVICE,...")
-    return tuple(found)
+    parts = [part for p in text.split(",") if (part := p.strip())]
+    spelled = [name for part in parts for name in GROUPS.get(part, (part,))]
+    if not spelled:
+        raise RequestError("--contexts: empty; use all or SPACE/TASK/DEVICE,...")
+    return tuple(dict.fromkeys(parse_context(name) for name in spelled))
 
 
-@lru_cache(maxsize=2)
-def benchmark_in(data_dir: Path | None) -> Benchmark:
-    """The benchmark in use, opened once per process."""
-    return open_benchmark(data_dir)
+def is_tuned_on(context: ContextName) -> bool:
+    """Whether settings were chosen on this context."""
+    return str(context).startswith(TUNED_ON)
 
 
-@lru_cache(maxsize=4)
-def trained(data_dir: Path | None, dataset: str, labels: int, seed: int) -> TrainedPredictor:
-    """A predictor, trained once per process."""
-    return train_predictor(benchmark_in(data_dir), dataset, labels, seed)
-
-
-def predictions(data_dir: Path | None, dataset: str, labels: int, seed: int) -> FloatArray:
-    """Predicted accuracy of every cell, `(size,)`."""
-    return trained(data_dir, dataset, labels, seed).predict_all()
-
-
-@lru_cache(maxsize=4)
-def upper_ends(data_dir: Path | None, dataset: str, labels: int, seed: int) -> FloatArray:
-    """Upper ends of the predictions' intervals, `(size,)`, made once per process."""
-    predictor = trained(data_dir, dataset, labels, seed)
-    return intervals_of(predictor, benchmark_in(data_dir), dataset).high_pct
+@lru_cache(maxsize=8)
+def opened(name: ContextName, data_dir: Path | None, seed: int) -> Context:
+    """A context, opened once per process."""
+    return open_context(name, data_dir=data_dir, seed=seed)
 
 
 @lru_cache(maxsize=32)
-def truth_context(data_dir: Path | None, dataset: str, device: str) -> TruthContext:
-    """The truth of a context, opened once per process."""
-    benchmark = benchmark_in(data_dir)
-    latency = open_latency(benchmark, dataset, device).values_ms
-    return open_context(benchmark, dataset, latency)
-
-
-def unfrozen(contexts: Iterable[ContextName], data_dir: Path | None) -> Iterator[str]:
-    """One line a context whose true front is no frozen reference, saying where it is from."""
-    for name in contexts:
-        origin = truth_context(data_dir, name.dataset, name.device).origin
-        if origin != FROZEN:
-            yield f"{name.label}: true front {origin}"
-
-
-def partition_of(
-    name: ContextName, partition: str, seed: int = 0, data_dir: Path | None = None
-) -> Partition:
-    """A partition by name, for the latency table of a context."""
-    latency_ms = truth_context(data_dir, name.dataset, name.device).latency_ms
-    benchmark = benchmark_in(data_dir)
-    return open_partition(partition, nas_bench_201(), benchmark, name.dataset, latency_ms, seed)
-
-
-def in_partition(setting: Setting, partition: str) -> Setting:
-    """The same setting in other niches."""
-    divided = partition_of(setting.name, partition, setting.seed, setting.data_dir)
-    return replace(setting, partition=divided)
-
-
-def open_setting(
-    name: ContextName,
-    seed: int,
-    labels: int = 1000,
-    partition: str = "conv3x3",
-    data_dir: Path | None = None,
-) -> Setting:
-    """Everything a method needs in one context and seed.
+def truth_of(name: ContextName, data_dir: Path | None) -> Truth:
+    """The truth of a context, opened once per process, by the harness alone.
 
     Raises:
-        RequestError: For unknown names or an unusable number of labels.
-        DataError: For tables that cannot be read.
+        RequestError: Where no truth is known.
     """
-    benchmark, space = benchmark_in(data_dir), nas_bench_201()
-    predicted = predictions(data_dir, name.dataset, labels, seed)
-    context = truth_context(data_dir, name.dataset, name.device)
-    return Setting(
-        benchmark=benchmark,
-        space=space,
-        partition=partition_of(name, partition, seed, data_dir),
-        name=name,
-        seed=seed,
-        labels=labels,
-        data_dir=data_dir,
-        latency_ms=context.latency_ms,
-        predicted_pct=predicted,
-        validation_pct=benchmark.validation_accuracy_pct(name.dataset),
-        context=context,
-        hv_ceiling=ceiling(context, predicted),
+    truth = open_truth(name, opened(name, data_dir, 0).space, data_dir)
+    if truth is None:
+        raise RequestError(f"context {name}: no truth is known there, so methods cannot be scored")
+    return truth
+
+
+def partition_of(order: Order) -> Partition:
+    """The niches of an order."""
+    from llm_nas.tools.niches import open_partition
+
+    space = opened(order.context, order.data_dir, order.seed).space
+    return open_partition(order.partition, space, order.seed)
+
+
+@lru_cache(maxsize=4)
+def _predicted(name: ContextName, data_dir: Path | None, labels: int, seed: int) -> Task:
+    from llm_nas.tools.accuracy.predicted import open_predicted_task
+
+    space = opened(name, data_dir, seed).space
+    return open_predicted_task(name.task, space, labels, seed, data_dir=data_dir)
+
+
+def task_of(order: Order) -> Task:
+    """What gives labels: trainings, or predictions under protocol 1."""
+    if order.accuracy == "predicted":
+        return _predicted(order.context, order.data_dir, order.labels, order.seed)
+    return opened(order.context, order.data_dir, order.seed).task
+
+
+def open_place(order: Order) -> tuple[Problem, Door]:
+    """What a control is given: free knowledge, and the budget's door in the harness's hands."""
+    context, partition, task = (
+        opened(order.context, order.data_dir, order.seed),
+        partition_of(order),
+        task_of(order),
     )
+    latencies = latencies_of(context.device)
+    problem = Problem(context.space, partition, latencies, _opening(order, context, partition))
+
+    def train(arch: Arch) -> Label | Failure:
+        return task.train(arch, 1.0, order.seed)
+
+    door = Door(train, problem.latency_ms, task.metric, order.trainings, partition.niche_of)
+    return problem, door
+
+
+def latencies_of(device: Device) -> Callable[[Sequence[Arch]], FloatArray]:
+    """`(n,)` latencies in ms, NaN for what the device cannot run."""
+
+    def latencies(archs: Sequence[Arch]) -> FloatArray:
+        answers = device.measure(archs)
+        return np.array([t.median_ms if isinstance(t, Timing) else np.nan for t in answers])
+
+    return latencies
+
+
+def _opening(
+    order: Order, context: Context, partition: Partition
+) -> Callable[[int, np.random.Generator], Sequence[Arch]]:
+    """The same zero-cost opening that the system starts from."""
+
+    def opening(count: int, rng: np.random.Generator) -> list[Arch]:
+        from llm_nas.tools.advisor import ParetoAdvisor
+        from llm_nas.tools.devices.latency_model import open_latency_model
+        from llm_nas.tools.zero_cost import open_zero_cost
+
+        name, data_dir = order.context, order.data_dir
+        advisor = ParetoAdvisor(
+            context.space,
+            partition,
+            open_latency_model(context.device, context.space),
+            context.task.metric,
+            context.task.chance,
+            open_zero_cost(context.space, name.task, data_dir=data_dir),
+        )
+        return [candidate.arch for candidate in advisor.open(count, rng)]
+
+    return opening

@@ -1,175 +1,136 @@
-"""From rows to one table: means with intervals, and each method against a reference one."""
+"""What the rows of a comparison come to, by method and by context."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from llm_nas.domain import FloatArray, Frozen
+from llm_nas.domain import FloatArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.stats import Comparison, Interval, compare_paired, holm, mean_interval
-from llm_nas.experiments.rows import Row
-
-FIGURES = (
-    "hv",
-    "hv_at_k",
-    "unit_hv",
-    "igd_plus",
-    "optimism",
-    "niches",
-    "latency_deciles",
-    "hv_ceiling",
-    "seconds",
-)
+from llm_nas.experiments.rows import Record
+from llm_nas.experiments.setting import is_tuned_on
+from llm_nas.frozen import Frozen
 
 
 class MethodSummary(Frozen):
-    """One method over all contexts and seeds that it and every other method finished."""
+    """One method over all contexts and the seeds that every method finished."""
 
     method: str
     runs: int
     hv: Interval
-    hv_at_k: Interval
-    unit_hv: Interval
-    igd_plus: Interval
+    hv_at: dict[str, Interval]
+    """At every checkpoint that all its runs reached."""
+    igd_plus: float | None
     optimism: float
     niches: float
     latency_deciles: float
-    of_ceiling: float
-    """Mean `hv` / mean ceiling of the same runs."""
+    reached: dict[str, float]
+    """Share of runs that reached a level of `hv`."""
+    trainings_to: dict[str, float | None]
+    """Mean trainings of those runs until they did."""
     seconds: float
-    """Mean wall-clock time of a run, predictor training excluded."""
-    against: str | None
-    """The method it is compared with by `hv`; None for the first one. See `reference_of`."""
-    comparison: Comparison | None
-    """The reference method's wins over this one."""
-    p_holm: float | None
-    """`comparison.p` adjusted for the number of methods compared."""
+    comparison: Comparison | None = None
+    """The first method against this one, by `hv`."""
+    p_holm: float | None = None
 
 
 class ContextSummary(Frozen):
-    """Mean `hv` of every method in one context, in the order of the methods."""
+    """Means over seeds in one context, by method."""
 
-    dataset: str
+    space: str
+    task: str
     device: str
-    hv: tuple[float, ...]
-    hv_ceiling: float
+    tuned_on: bool
+    """Whether settings of the search were chosen here."""
+    hv: dict[str, float]
+    hv_at: dict[str, dict[str, float]]
+    """By checkpoint, then method."""
 
 
-def pivot(rows: Iterable[Row], field: str, methods: Sequence[str]) -> dict[str, FloatArray]:
-    """`(seeds, contexts)` values of a field by method, on what all methods finished.
-
-    Seeds count that every method finished in every context of the experiment; contexts count
-    that every method finished with at least one common seed.
+def complete(records: Sequence[Record], methods: Sequence[str]) -> list[Record]:
+    """The records of seeds that every method finished in every context.
 
     Raises:
-        RequestError: If nothing is left to compare.
+        RequestError: If there is no such seed.
     """
-    by_key = {row.key: row for row in rows}
-    contexts = sorted({(r.dataset, r.device) for r in by_key.values()})
-    seeds = sorted({r.seed for r in by_key.values()})
-    complete = [
-        s for s in seeds if all((m, d, v, s) in by_key for m in methods for d, v in contexts)
-    ]
-    if not complete:
-        raise RequestError("no seed was finished by every method in every context yet")
-    return {
-        m: np.array([[getattr(by_key[m, d, v, s], field) for d, v in contexts] for s in complete])
-        for m in methods
+    keys = {r.row.key for r in records}
+    places = {(r.row.space, r.row.task, r.row.device) for r in records}
+    seeds = {
+        seed
+        for seed in {r.row.seed for r in records}
+        if all((m, *place, seed) in keys for m in methods for place in places)
     }
+    if not seeds:
+        raise RequestError("no seed was finished by every method in every context yet")
+    return [r for r in records if r.row.seed in seeds and r.row.method in methods]
 
 
-def summarise(rows: Sequence[Row], methods: Sequence[str]) -> list[MethodSummary]:
-    """One summary a method, in the given order, each compared with its `reference_of`.
+def table_of(records: Sequence[Record], method: str, at: str | None = None) -> FloatArray:
+    """`(seeds, contexts)` of `hv`, or of `hv_at` a checkpoint, of one method."""
+    mine = {r.row.key: r.row for r in records if r.row.method == method}
+    seeds = sorted({key[-1] for key in mine})
+    places = sorted({key[1:4] for key in mine})
+    rows = [[mine[method, *place, seed] for place in places] for seed in seeds]
+    return np.array([[r.hv if at is None else r.hv_at[at] for r in line] for line in rows])
+
+
+def checkpoints(records: Sequence[Record]) -> list[str]:
+    """Checkpoints that all records have, ascending."""
+    common = set.intersection(*(set(r.row.hv_at) for r in records))
+    return sorted(common, key=float)
+
+
+def summarise(records: Sequence[Record], methods: Sequence[str]) -> list[MethodSummary]:
+    """One summary a method, in the given order; the first is compared with every other.
 
     Raises:
         RequestError: If no seed was finished by all methods in all contexts.
     """
-    fields = {name: pivot(rows, name, methods) for name in FIGURES}
-    hv = fields["hv"]
-    references = [reference_of(m, methods) for m in methods]
-    comparisons = [
-        compare_paired(hv[r], hv[m]) for r, m in zip(references, methods, strict=True) if r != m
-    ]
+    kept = complete(records, methods)
+    tables = {m: table_of(kept, m) for m in methods}
+    first, *others = methods
+    comparisons = [compare_paired(tables[first], tables[m]) for m in others]
     adjusted = holm([c.p for c in comparisons])
-    summaries: list[MethodSummary] = []
-    for position, method in enumerate(methods):
-        versus = comparisons[position - 1] if position else None
-        summaries.append(
-            MethodSummary(
-                method=method,
-                runs=hv[method].size,
-                hv=mean_interval(hv[method]),
-                hv_at_k=mean_interval(fields["hv_at_k"][method]),
-                unit_hv=mean_interval(fields["unit_hv"][method]),
-                igd_plus=mean_interval(fields["igd_plus"][method]),
-                optimism=float(fields["optimism"][method].mean()),
-                niches=float(fields["niches"][method].mean()),
-                latency_deciles=float(fields["latency_deciles"][method].mean()),
-                of_ceiling=float(hv[method].mean() / fields["hv_ceiling"][method].mean()),
-                seconds=float(fields["seconds"][method].mean()),
-                against=references[position] if position else None,
-                comparison=versus,
-                p_holm=adjusted[position - 1] if position else None,
+    found = [_summary(kept, m) for m in methods]
+    return [found[0]] + [
+        summary.model_copy(update={"comparison": comparison, "p_holm": p})
+        for summary, comparison, p in zip(found[1:], comparisons, adjusted, strict=True)
+    ]
+
+
+def _summary(records: Sequence[Record], method: str) -> MethodSummary:
+    mine = [r for r in records if r.row.method == method]
+    distances = [r.row.igd_plus for r in mine if r.row.igd_plus is not None]
+    levels = {level: [r.trainings_to.get(level) for r in mine] for level in mine[0].trainings_to}
+    paid = {level: [n for n in prices if n is not None] for level, prices in levels.items()}
+    return MethodSummary(
+        method=method,
+        runs=len(mine),
+        hv=mean_interval(table_of(mine, method)),
+        hv_at={at: mean_interval(table_of(mine, method, at)) for at in checkpoints(mine)},
+        igd_plus=float(np.mean(distances)) if distances else None,
+        optimism=float(np.mean([r.optimism for r in mine])),
+        niches=float(np.mean([r.niches for r in mine])),
+        latency_deciles=float(np.mean([r.latency_deciles for r in mine])),
+        reached={level: len(prices) / len(mine) for level, prices in paid.items()},
+        trainings_to={level: float(np.mean(p)) if p else None for level, p in paid.items()},
+        seconds=float(np.mean([r.row.seconds for r in mine])),
+    )
+
+
+def per_context(records: Sequence[Record], methods: Sequence[str]) -> list[ContextSummary]:
+    """Means over the seeds that all methods finished, context by context."""
+    kept = complete(records, methods)
+    found: list[ContextSummary] = []
+    for context in dict.fromkeys(r.row.context for r in kept):
+        here = [r for r in kept if r.row.context == context]
+        at = checkpoints(here)
+        found.append(
+            ContextSummary(
+                **context.model_dump(),
+                tuned_on=is_tuned_on(context),
+                hv={m: float(table_of(here, m).mean()) for m in methods},
+                hv_at={k: {m: float(table_of(here, m, k).mean()) for m in methods} for k in at},
             )
         )
-    return summaries
-
-
-def reference_of(method: str, methods: Sequence[str]) -> str:
-    """What a method is compared with: `NAME` for `NAME@PARTITION`, else the first method."""
-    base = method.rpartition("@")[0]
-    return base if base in methods else methods[0]
-
-
-def time_line(rows: Sequence[Row]) -> str:
-    """Seconds all runs took together, and each method's share."""
-    totals: dict[str, float] = {}
-    for row in rows:
-        totals[row.method] = totals.get(row.method, 0.0) + row.seconds
-    parts = ", ".join(f"{name} {seconds:.0f}" for name, seconds in totals.items())
-    return f"method seconds in all: {sum(totals.values()):.0f} ({parts})"
-
-
-def per_context(rows: Sequence[Row], methods: Sequence[str]) -> list[ContextSummary]:
-    """Mean `hv` by context, for the seeds all methods finished."""
-    hv, ceilings = pivot(rows, "hv", methods), pivot(rows, "hv_ceiling", methods)
-    contexts = sorted({(row.dataset, row.device) for row in rows})
-    return [
-        ContextSummary(
-            dataset=dataset,
-            device=device,
-            hv=tuple(float(hv[m][:, i].mean()) for m in methods),
-            hv_ceiling=float(ceilings[methods[0]][:, i].mean()),
-        )
-        for i, (dataset, device) in enumerate(contexts)
-    ]
-
-
-def summary_table(summaries: Sequence[MethodSummary], title: str) -> Table:
-    """The table people read; wins are the first method's over the row's."""
-    note = (
-        f"won (contexts), wins/ties/losses (runs), p: {summaries[0].method} against the method, "
-        "or NAME against NAME@PARTITION"
-    )
-    table = Table(title=title, caption=note, box=SIMPLE_HEAD)
-    table.add_column("method", no_wrap=True)
-    columns = ("hv [95 %]", "hv@20", "igd+", "unit hv", "ceiling", "won", "w/t/l", "p (Holm)", "s")
-    for column in columns:
-        table.add_column(column, no_wrap=True, justify="right")
-    for s in summaries:
-        versus = s.comparison
-        table.add_row(
-            s.method,
-            f"{s.hv.mean:.3f} [{s.hv.low:.3f}, {s.hv.high:.3f}]",
-            f"{s.hv_at_k.mean:.3f}",
-            f"{s.igd_plus.mean:.4f}",
-            f"{s.unit_hv.mean:.3f}",
-            f"{100 * s.of_ceiling:.1f} %",
-            f"{versus.contexts_won}/{versus.contexts}" if versus else "",
-            f"{versus.wins}/{versus.ties}/{versus.losses}" if versus else "",
-            f"{s.p_holm:.0e}" if s.p_holm is not None else "",
-            f"{s.seconds:.1f}",
-        )
-    return table
+    return found

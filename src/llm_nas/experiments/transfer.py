@@ -1,244 +1,182 @@
-"""Does memory help somewhere else? Learn in one place, search another, compare with cold.
+"""Transfer: what trainings made for one context are worth in another.
 
-Learned-on and used-on are kept apart by construction: the store a target is given was filled by
-one search of the source, with another seed and predictor; it is checked to hold no cell of the
-target; and the target's own run writes to a copy. Source stores and cold searches are made once
-and shared by all matrices. Every finished search is a row on disk: a cut experiment goes on.
+Accuracy does not depend on the device, so a second device can start from a store that holds the
+first one's trainings. For every ordered pair of contexts: a search of the target without a store
+(cold) and one with the store that a search of the source left (warm), with the same seed and
+budget.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
-from llm_nas.domain import PROTOCOL_VERSION, Frozen, SearchReport, SearchRequest
-from llm_nas.errors import RequestError, StoreError
-from llm_nas.experiments.compare import predictor_in_words
+from llm_nas.domain import ContextName, SearchReport, SearchRequest
+from llm_nas.errors import RequestError
+from llm_nas.experiments.compare import shown
 from llm_nas.experiments.engine import run_tasks
+from llm_nas.experiments.methods import run_search
 from llm_nas.experiments.rows import RowLog
-from llm_nas.experiments.setting import ContextName, benchmark_in, parse_contexts, predictions
-from llm_nas.experiments.system import drive
-from llm_nas.graph import rundir
-from llm_nas.graph.context import Inputs
-from llm_nas.knowledge.store import HeuristicStore
-from llm_nas.tools.predictor import PredictorOptions
+from llm_nas.experiments.setting import truth_of
+from llm_nas.frozen import Frozen
 
-COLD = "cold"
-SOURCE_SEED = 10_000
-"""Seed of the searches that fill stores: their predictor and cells are not the target's."""
-STORES = "stores"
-
-
-class Matrix(Frozen):
-    """Places between which everything is carried over to everything else."""
-
-    name: str
-    places: tuple[ContextName, ...]
-
-    @property
-    def pairs(self) -> tuple[tuple[ContextName, ContextName], ...]:
-        """Every (source, target) of two different places."""
-        return tuple((s, t) for s in self.places for t in self.places if s != t)
+SOURCE_SEED = 1_000
+"""Added to a target's seed for its source, so that both share no noise."""
 
 
 class TransferPlan(Frozen):
-    """Everything that determines the rows of an experiment."""
+    """Everything that determines an experiment's rows."""
 
-    matrices: tuple[Matrix, ...]
+    contexts: tuple[ContextName, ...]
     seeds: tuple[int, ...]
-    budget: int = 60
-    """Evaluations of a target's search."""
-    source_budget: int = 120
-    """Evaluations of the search that fills a store."""
-    labels: int = 1000
+    trainings: int = 12
+    source_trainings: int = 60
     data_dir: Path | None = None
 
-    def settings(self) -> "TransferSettings":
-        """What its rows have in common; opens the benchmark."""
-        benchmark = benchmark_in(self.data_dir)
-        return TransferSettings(
-            budget=self.budget,
-            source_budget=self.source_budget,
-            labels=self.labels,
-            predictor=predictor_in_words(PredictorOptions()),
-            data_source=benchmark.source,
-            data_digest=benchmark.digest,
-        )
+    @property
+    def pairs(self) -> list[tuple[ContextName, ContextName]]:
+        """(source, target) of one space, in order."""
+        return [(a, b) for a, b in permutations(self.contexts, 2) if a.space == b.space]
 
 
 class TransferSettings(Frozen):
-    """What all rows of a directory have in common; rows of other settings do not mix."""
+    """What all rows of a directory have in common."""
 
-    protocol: int = PROTOCOL_VERSION
-    budget: int
-    source_budget: int
-    source_seed: int = SOURCE_SEED
-    labels: int
-    predictor: str
-    data_source: str
-    data_digest: str
+    trainings: int
+    source_trainings: int
 
 
 class TransferRow(Frozen):
-    """One search of a target, cold or with a source's store; places are `dataset:device`."""
+    """One pair and seed."""
 
     source: str
-    """A place, or `cold`."""
+    target: str
+    seed: int
+    hv_cold: float
+    hv_warm: float
+    """After the target's own trainings, both."""
+    at: dict[str, float]
+    """Warm `hv` by trainings of the target; "0": what the store alone is worth."""
+
+
+class Journey(Frozen):
+    """A search of a target; `source` is empty where it was cold."""
+
+    source: str
     target: str
     seed: int
     hv: float
-    dropped: bool
-    """Whether the search ended without believing the source."""
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """What identifies a search inside an experiment."""
-        return (self.source, self.target, self.seed)
+    at: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One search to be made: of a source, to fill its store, or of a target."""
+    """One source (None: cold) and the targets that are searched with its store."""
 
     plan: TransferPlan
-    out: Path
     source: ContextName | None
-    """Whose store the search is given; None for a cold one."""
-    target: ContextName
+    targets: tuple[ContextName, ...]
     seed: int
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """The key of the row it will give."""
-        return (self.source.label if self.source else COLD, self.target.label, self.seed)
 
 
 def transfer(
     plan: TransferPlan,
-    out: Path,
+    out: Path | None = None,
     jobs: int = 1,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[TransferRow]:
-    """Make the searches that are missing of a plan; all its rows.
-
-    Args:
-        plan: matrices, seeds and budgets.
-        out: directory of rows and source stores; what is there is not made again.
-        jobs: processes to use.
-        progress: called with what was made last and the numbers of finished and all searches.
+    """Make the searches that are missing of a plan; its rows, pair by pair.
 
     Raises:
-        RequestError: For a matrix of fewer than two places, or a directory of other settings.
+        RequestError: For fewer than two contexts of a space, a context without truth, or a
+            directory of other settings.
     """
-    if not plan.matrices or any(len(m.places) < 2 for m in plan.matrices):
-        raise RequestError("transfer needs at least two different places")
-    log = RowLog(out, plan.settings(), TransferRow)
-    trips = trips_of(plan, out)
-    done = {row.key for row in log.records}
-    missing = [trip for trip in trips if trip.key not in done]
-    finished = len(trips) - len(missing)
-    needed = dict.fromkeys(trip.source for trip in missing if trip.source is not None)
-    for place in run_tasks(learn, _fill(plan, out, list(needed)), jobs):
-        progress(f"learned on {place}", finished, len(trips))
-    for row in run_tasks(travel, missing, jobs):
-        log.append(row)
-        finished += 1
-        progress(f"{row.source} -> {row.target}: hv {row.hv:.4f}", finished, len(trips))
-    wanted = {trip.key for trip in trips}
-    return [row for row in log.records if row.key in wanted]
+    if not plan.pairs:
+        raise RequestError("--contexts: transfer needs at least two contexts of one space")
+    for name in plan.contexts:
+        truth_of(name, plan.data_dir)
+    settings = TransferSettings(trainings=plan.trainings, source_trainings=plan.source_trainings)
+    log = RowLog(out, settings, Journey)
+    trips = missing_trips(plan, log.records)
+    progress(0, len(trips))
+    for done, journeys in enumerate(run_tasks(travel, trips, jobs), start=1):
+        for journey in journeys:
+            log.append(journey)
+        progress(done, len(trips))
+    return rows_of(plan, log.records)
 
 
-def trips_of(plan: TransferPlan, out: Path) -> list[Trip]:
-    """Every search of a target, once, seed by seed; those that share a predictor together."""
-    pairs = dict.fromkeys(pair for matrix in plan.matrices for pair in matrix.pairs)
-    cold = dict.fromkeys((None, target) for _, target in pairs)
-    ordered = sorted([*cold, *pairs], key=lambda pair: pair[1].label)
-    return [
-        Trip(plan, out, source, target, seed) for seed in plan.seeds for source, target in ordered
-    ]
+def missing_trips(plan: TransferPlan, done: Sequence[Journey]) -> list[Trip]:
+    """What must still be searched, seed by seed."""
+    known = {(j.source, j.target, j.seed) for j in done}
+    trips: list[Trip] = []
+    for seed in plan.seeds:
+        for source in (None, *plan.contexts):
+            goals = plan.contexts if source is None else [b for a, b in plan.pairs if a == source]
+            left = tuple(t for t in goals if (_label(source), _label(t), seed) not in known)
+            trips += [Trip(plan, source, left, seed)] if left else []
+    return trips
 
 
-def _fill(plan: TransferPlan, out: Path, sources: Sequence[ContextName]) -> list[Trip]:
-    """Searches that fill the stores which are not there yet."""
-    return [
-        Trip(plan, out, None, source, SOURCE_SEED)
-        for source in sources
-        if not store_of(out, source).exists()
-    ]
-
-
-def store_of(out: Path, source: ContextName) -> Path:
-    """Where a source's store lies."""
-    return out / STORES / source.label.replace(":", "-")
-
-
-def learn(trip: Trip) -> str:
-    """Fill a store by a search of one place; it appears when it is whole."""
-    store = store_of(trip.out, trip.target)
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=store.parent, prefix=".") as folder:
-        _search(trip, Path(folder), trip.plan.source_budget)
-        (Path(folder) / "store").rename(store)
-    return trip.target.label
-
-
-def travel(trip: Trip) -> TransferRow:
-    """Search a target, cold or with a copy of a store, which must hold no cell of it."""
-    with tempfile.TemporaryDirectory(prefix="llm-nas-transfer-") as folder:
+def travel(trip: Trip) -> list[Journey]:
+    """Fill a store in the source, then search every target with it."""
+    plan = trip.plan
+    with tempfile.TemporaryDirectory(prefix="llm-nas-transfer-") as name:
+        folder = Path(name)
         if trip.source is not None:
-            store = store_of(trip.out, trip.source)
-            forbid_target_cells(store, trip.target)
-            shutil.copytree(store, Path(folder) / "store")
-        report = _search(trip, Path(folder), trip.plan.budget)
-    source, target, seed = trip.key
-    dropped = bool(report.sources) and not any(verdict.kept for verdict in report.sources)
-    return TransferRow(source=source, target=target, seed=seed, hv=report.hv, dropped=dropped)
+            request = _request(plan, trip.source, SOURCE_SEED + trip.seed, plan.source_trainings)
+            _run(request, folder, "source", keep=True)
+        found: list[Journey] = []
+        for number, target in enumerate(trip.targets):
+            request = _request(plan, target, trip.seed, plan.trainings)
+            report = _run(request, folder, f"target{number}")
+            found.append(_journey(trip, target, report))
+        return found
 
 
-def _search(trip: Trip, folder: Path, budget: int) -> SearchReport:
-    """Search the trip's target in a folder, with the store that lies there."""
-    plan, target = trip.plan, trip.target
-    request = SearchRequest(
-        dataset=target.dataset,
-        device=target.device,
-        budget=budget,
+def _journey(trip: Trip, target: ContextName, report: SearchReport) -> Journey:
+    hv = 0.0 if report.hv is None else report.hv
+    return Journey(
+        source=_label(trip.source),
+        target=_label(target),
         seed=trip.seed,
-        labels=plan.labels,
-        store=folder / "store",
-        out=folder / "run",
-        data_dir=plan.data_dir,
+        hv=hv,
+        at=report.hv_at | {str(trip.plan.trainings): hv},
     )
-    predicted = predictions(plan.data_dir, target.dataset, plan.labels, trip.seed)
-    drive(request, Inputs(benchmark=benchmark_in(plan.data_dir), predicted_pct=predicted))
-    return SearchReport.model_validate(rundir.read_json(folder / "run" / rundir.RESULT))
 
 
-def forbid_target_cells(store: Path, target: ContextName) -> None:
-    """Refuse a store that already holds cells measured in the target.
-
-    Raises:
-        StoreError: It does; a gain measured with it would not be transfer.
-    """
-    place = f"{target.dataset}/{target.device.partition('=')[0]}"
-    with HeuristicStore.open(store, readonly=True) as opened:
-        if place in opened.contexts():
-            raise StoreError(f"store {store}: holds cells of the target {place}")
+def _label(name: ContextName | None) -> str:
+    return "" if name is None else str(shown(name))
 
 
-def device_matrix(dataset: str, devices: str, data_dir: Path | None) -> Matrix:
-    """`all` or a list of devices on one dataset."""
-    names = [n.strip() for n in devices.split(",") if n.strip()]
-    places = parse_contexts(
-        ",".join(f"{dataset}:{n}" for n in names), benchmark_in(data_dir).devices()
+def _request(plan: TransferPlan, name: ContextName, seed: int, trainings: int) -> SearchRequest:
+    return SearchRequest(
+        **name.model_dump(), seed=seed, trainings=trainings, data_dir=plan.data_dir
     )
-    return Matrix(name="devices", places=places)
 
 
-def dataset_matrix(device: str, datasets: str, data_dir: Path | None) -> Matrix:
-    """`all` or a list of datasets on one device."""
-    names = [n.strip() for n in datasets.split(",") if n.strip()]
-    places = parse_contexts(
-        ",".join(f"{n}:{device}" for n in names), benchmark_in(data_dir).devices()
-    )
-    return Matrix(name="datasets", places=places)
+def _run(request: SearchRequest, folder: Path, name: str, keep: bool = False) -> SearchReport:
+    paths = {"store": folder / "store", "out": folder / name}
+    return run_search(request.model_copy(update=paths), keep=keep)
+
+
+def rows_of(plan: TransferPlan, journeys: Sequence[Journey]) -> list[TransferRow]:
+    """Cold and warm side by side."""
+    by_key = {(j.source, j.target, j.seed): j for j in journeys}
+    rows: list[TransferRow] = []
+    for source, target in plan.pairs:
+        for seed in plan.seeds:
+            cold = by_key["", _label(target), seed]
+            warm = by_key[_label(source), _label(target), seed]
+            rows.append(
+                TransferRow(
+                    source=warm.source,
+                    target=warm.target,
+                    seed=seed,
+                    hv_cold=cold.hv,
+                    hv_warm=warm.hv,
+                    at=warm.at,
+                )
+            )
+    return rows
