@@ -106,7 +106,7 @@ def _front_labels(
         targets = normal_scores(known[kept, None])[:, 0]
         process = FixedScaleProcess(pool.embedding[chosen[kept]], targets)
         rest = np.setdiff1d(np.arange(len(levels)), chosen, assume_unique=True)
-        promise = process.mean_of(cross[:, kept])[rest]
+        promise = process.mean_of(cross if kept.all() else cross[:, kept])[rest]
         fresh = rest[best_of_levels(promise, levels[rest], len(part))]
         chosen = np.concatenate([chosen, fresh])
         known = np.concatenate([known, goodness(fresh)])

@@ -12,53 +12,21 @@ that this task's targets are likeliest given the other's: where the other mislea
 is 0.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from llm_nas.domain import FloatArray, IntArray
-from llm_nas.tools.accuracy.weights import LEVEL, Observed, matern, squared_distances, weighted
+from llm_nas.tools.accuracy.kernel import LEVEL, Hyperparameters, Points, kernel, points, variances
+from llm_nas.tools.accuracy.likelihood import Observed, fitted
 
-GRID: Mapping[str, tuple[float, ...]] = {
-    "noise": (1e-4, 1e-3, 1e-2, 5e-2, 0.2),
-    "length_scale": (0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.5),
-    "linear": (0.0, 0.3, 1.0, 4.0),
-    "prior": (0.0, 0.3, 1.0, 4.0),
-    "relation": (0.0, 0.5, 0.8, 0.95, 1.0),
-}
-"""Values of every hyperparameter that are tried; length scales in units of sqrt(features)."""
-SWEEPS = 2
-"""How often the grid is walked through."""
+__all__ = ["Belief", "Points", "Process", "points"]
+
 FITTED_ON = 300
 """Hyperparameters are chosen on this many of the latest targets at most."""
-DOUBT = 2.0
-"""Log odds against a relation or a prior before a target is seen: few can agree by chance."""
 LEAST = 1e-10
 """Least variance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """Architectures as the process sees them."""
-
-    features: FloatArray
-    """`(n, d)`"""
-    prior: FloatArray
-    """`(n,)`, zeros where nothing is believed."""
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def take(self, which: slice | IntArray) -> "Points":
-        """The points at some positions."""
-        return Points(self.features[which], self.prior[which])
-
-
-def points(features: FloatArray, prior: FloatArray | None = None) -> Points:
-    """Points of features `(n, d)`, with or without a prior `(n,)`."""
-    return Points(features, np.zeros(len(features)) if prior is None else prior)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,46 +42,6 @@ class Belief:
     def take(self, which: IntArray) -> "Belief":
         """The belief of some of the points."""
         return Belief(self.mean[which], self.variance[which], self.cross[:, which])
-
-
-@dataclass(frozen=True, slots=True)
-class Hyperparameters:
-    """Noise and weights are relative to the signal variance, which is profiled out."""
-
-    length_scale: float = 0.7
-    linear: float = 1.0
-    prior: float = 0.0
-    noise: float = 1e-2
-    relation: float = 0.0
-    weights: FloatArray = field(default_factory=lambda: np.ones(1))
-    """Of the squared distances along every feature, `(d,)` or `(1,)`."""
-
-
-def kernel(a: Points, b: Points, hyper: Hyperparameters) -> FloatArray:
-    """Prior covariance over signal variance within one task, `(n, m)`."""
-    scaled = weighted(a.features, hyper.weights), weighted(b.features, hyper.weights)
-    value = LEVEL + matern(squared_distances(*scaled), hyper.length_scale)
-    if hyper.linear:
-        value += (hyper.linear / a.features.shape[1]) * (a.features @ b.features.T)
-    if hyper.prior:
-        value += hyper.prior * np.outer(a.prior, b.prior)
-    return value
-
-
-def variances(at: Points, hyper: Hyperparameters) -> FloatArray:
-    """The diagonal of `kernel(at, at)`, `(n,)`."""
-    squares = np.mean(at.features**2, axis=1)
-    value: FloatArray = LEVEL + 1.0 + hyper.linear * squares + hyper.prior * at.prior**2
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    likelihood: float
-    hyper: Hyperparameters
-    variance: float
-    factor: FloatArray
-    whitened: FloatArray
 
 
 class Process:
@@ -133,7 +61,10 @@ class Process:
         self.scale = float(np.std(known)) or 1.0
         own = (targets - self._mean) / self.scale
         others = (known - np.mean(known)) / self.scale if other is not None else np.zeros(0)
-        self._fit = self._chosen(own, np.asarray(others, dtype=np.float64))
+        others = np.asarray(others, dtype=np.float64)
+        since = max(0, len(own) - FITTED_ON)
+        hyper = fitted(self._observed(own, others, since))
+        self._fit = self._observed(own, others).fit(hyper)
 
     @property
     def hyper(self) -> Hyperparameters:
@@ -178,19 +109,11 @@ class Process:
         solved = solve_triangular(self._fit.factor, cross, lower=True, check_finite=False)
         return np.asarray(solved, dtype=np.float64)
 
-    def _chosen(self, own: FloatArray, others: FloatArray) -> _Fit:
-        """Walk through the grid, weigh the features, then fit everything with what was found."""
-        part = slice(max(0, len(own) - FITTED_ON), None)
-        data = self._observed(self._own.take(part), own[part], others)
-        hyper = _walked(data)
-        # Features are weighed by this task's targets only where no other task shares the kernel.
-        found = data.weighed(hyper) if not len(others) else hyper
-        whole = data if len(data.targets) == len(own) else None
-        return _fit(whole or self._observed(self._own, own, others), found)
-
-    def _observed(self, at: Points, own: FloatArray, others: FloatArray) -> Observed:
+    def _observed(self, own: FloatArray, others: FloatArray, since: int = 0) -> Observed:
+        """Targets from position `since` on, and all of the other task's."""
+        at = self._own.take(slice(since, None))
         if self._other is None:
-            return Observed(at.features, at.prior, own, others)
+            return Observed(at, own[since:], others)
         features = np.vstack([self._other.features, at.features])
         prior = np.concatenate([self._other.prior, at.prior])
-        return Observed(features, prior, own, others)
+        return Observed(Points(features, prior), own[since:], others)
