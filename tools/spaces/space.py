@@ -150,6 +150,8 @@ class Space:
         exact = dict(pair for pair in found if pair is not None)
         if len(exact) < len(found):
             exact = self._forgiven(text)
+        if self._always_active and len(exact) == len(self.choices):
+            return tuple(map(exact.__getitem__, range(len(exact))))
         return self._settle(lambda place, _: exact.get(place, MISSING))
 
     def _forgiven(self, text: str) -> dict[int, int]:

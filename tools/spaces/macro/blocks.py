@@ -6,8 +6,7 @@ else it asks for stands beside it in `USES`; what a block does not use has no ef
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from llm_nas.tools.spaces.macro.plan import (
     Act,
@@ -23,8 +22,7 @@ from llm_nas.tools.spaces.macro.plan import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One block: its place in the network and the options of its stage."""
 
     c_in: int
@@ -96,11 +94,21 @@ def _bottleneck(w: Wanted) -> Plan:
 
 
 def _mbconv(w: Wanted) -> Plan:
-    """Widen, depthwise convolution, narrow (Sandler et al., CVPR 2018); groups shuffle."""
+    """Widen, depthwise convolution, narrow (Sandler et al., CVPR 2018)."""
+    return _inverted(w, always_widen=False)
+
+
+def _mixing(w: Wanted) -> Plan:
+    """MBConv that mixes channels first even where it widens nothing (Wu et al., CVPR 2019)."""
+    return _inverted(w, always_widen=True)
+
+
+def _inverted(w: Wanted, *, always_widen: bool) -> Plan:
+    """MBConv; with groups, channels are shuffled after the first convolution."""
     middle = _middle(w, w.c_in)
     widen = _conv_norm(w.c_in, middle, groups=w.groups, act=w.activation)
     body = (
-        *(() if middle == w.c_in and w.groups == 1 else widen),
+        *(widen if always_widen or middle != w.c_in or w.groups > 1 else ()),
         *((Shuffle(math.gcd(w.groups, middle)),) if w.groups > 1 else ()),
         *_conv_norm(middle, middle, w.kernel, w.stride, middle, w.activation),
         *_excite(w, middle),
@@ -209,6 +217,7 @@ CATALOGUE: Mapping[str, Block] = {
     "residual": _residual,
     "bottleneck": _bottleneck,
     "mbconv": _mbconv,
+    "mixing": _mixing,
     "fused": _fused,
     "convnext": _convnext,
     "ghost": _ghost,
@@ -221,6 +230,7 @@ USES: Mapping[str, frozenset[str]] = {
     "residual": frozenset({"kernel", "se", "activation"}),
     "bottleneck": frozenset({"kernel", "expansion", "se", "groups", "activation"}),
     "mbconv": frozenset({"kernel", "expansion", "se", "groups", "activation"}),
+    "mixing": frozenset({"kernel", "expansion", "se", "groups", "activation"}),
     "fused": frozenset({"kernel", "expansion", "se", "activation"}),
     "convnext": frozenset({"kernel", "expansion", "se"}),
     "ghost": frozenset({"kernel", "expansion", "se", "activation"}),

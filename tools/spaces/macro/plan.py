@@ -5,12 +5,10 @@ A block of the catalogue is a sequence of these nodes; `cost` adds up what they 
 and attention; norms, activations, pools and sums count nothing.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 
-@dataclass(frozen=True, slots=True)
-class Conv:
+class Conv(NamedTuple):
     """A convolution that pads by half its kernel: sizes shrink by the stride alone."""
 
     c_in: int
@@ -21,23 +19,20 @@ class Conv:
     bias: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(NamedTuple):
     """Batch norm, or with `layer` a norm over each image's channels and places."""
 
     channels: int
     layer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """An activation function by name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SqueezeExcite:
+class SqueezeExcite(NamedTuple):
     """Channel weights from the pooled image through a bottleneck (Hu et al., CVPR 2018)."""
 
     channels: int
@@ -45,54 +40,47 @@ class SqueezeExcite:
     activation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(NamedTuple):
     """Multi-head self-attention between all places of the image."""
 
     channels: int
     heads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shuffle:
+class Shuffle(NamedTuple):
     """Channels dealt anew over groups (Zhang et al., CVPR 2018)."""
 
     groups: int
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(NamedTuple):
     """The sum of branches; an empty branch is the input itself."""
 
     branches: tuple["Plan", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cat:
+class Cat(NamedTuple):
     """Branches side by side; with `split` each sees its share of the input's channels."""
 
     branches: tuple["Plan", ...]
     split: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Grow:
+class Grow(NamedTuple):
     """`first`, and beside its output what `more` makes of it (Han et al., CVPR 2020)."""
 
     first: "Plan"
     more: "Plan"
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(NamedTuple):
     """The image at another size."""
 
     height: int
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Classifier:
+class Classifier(NamedTuple):
     """Mean over all places, then a linear layer."""
 
     channels: int
@@ -115,8 +103,7 @@ Node: TypeAlias = (
 Plan: TypeAlias = tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Parameters, multiply-adds and output elements of layers, and the image they end with."""
 
     params: int

@@ -1,9 +1,8 @@
 """A space of stages of repeated blocks, from a checked file."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_nas.choices import Choice
 from llm_nas.conditions import AllOf, Bound, Condition, Is, Value
@@ -52,16 +51,28 @@ _WORDS = {
     "groups": "groups of 1x1 convolutions",
     "heads": "attention heads",
 }
-_STAGE_CACHE = 1 << 16
+_REMEMBERED = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What a stage, at one place in a network, costs and hands on."""
+class _Stage(NamedTuple):
+    """Blocks of a stage at one place of a network; the first has the stride."""
 
-    cost: Cost
+    block: str
+    depth: int
+    first: Wanted
+    later: Wanted
+
+
+class _Part(NamedTuple):
+    """What a stage at one place of a network holds, does and hands on."""
+
+    params: int
+    macs: int
+    activations: int
+    depth: int
     channels: int
-    blocks: int
+    height: int
+    width: int
 
 
 class MacroSpace(Space):
@@ -80,9 +91,9 @@ class MacroSpace(Space):
         self._shape = shape or file.input
         self._named: list[dict[str, str]] = []
         """Per stage: name of the choice behind an option, where it is a choice."""
+        self._part = lru_cache(maxsize=_REMEMBERED)(self._stage_part)
         choices = [*self._whole(tables), *self._staged(tables)]
         choices += _listed(tables, "head", "head_")
-        self._part = lru_cache(maxsize=_STAGE_CACHE)(self._stage_part)
         unused: dict[QuantityInfo, Measure] = dict.fromkeys(QUANTITIES, lambda _: 0.0)
         super().__init__(name or file.name, choices, quantities=unused)
         self._about = file.about
@@ -139,9 +150,13 @@ class MacroSpace(Space):
         values = self.values(arch)
         first, channels = self._stem(values, shape)
         nodes: list[Plan] = [first]
-        for stage in range(len(self._file.stages)):
-            plan, channels = self._stage_plan(stage, self._key(stage, values), channels)
-            nodes.append(plan)
+        factor, activation = self._factor(values), self._activation(values)
+        for number in range(len(self._file.stages)):
+            stage = self._stage(number, self._own(number, values), factor, channels, activation)
+            if stage.depth:
+                nodes.append(CATALOGUE[stage.block](stage.first))
+                nodes += [CATALOGUE[stage.block](stage.later)] * (stage.depth - 1)
+                channels = stage.later.c_out
         nodes.append(self._head(values, channels, shape))
         return tuple(node for plan in nodes for node in plan)
 
@@ -149,7 +164,7 @@ class MacroSpace(Space):
         """Resizing and the first convolution, and its channels."""
         network, stem = self._file.network, self._file.stem
         scale = _number(values, "scale", network.scale)
-        width = self._widened(_number(values, "stem_width", stem.width), values)
+        width = _widened(_number(values, "stem_width", stem.width), self._factor(values))
         kernel = int(_number(values, "stem_kernel", stem.kernel))
         stride = int(_number(values, "stem_stride", stem.stride))
         plan: Plan = (
@@ -172,69 +187,94 @@ class MacroSpace(Space):
     def _activation(self, values: Values) -> str:
         return str(values.get("activation", self._file.network.activation))
 
-    def _widened(self, width: float, values: Values) -> int:
-        """A width times the multiplier, rounded to a multiple of 8 unless that is 1."""
-        factor = _number(values, "multiplier", self._file.network.multiplier)
-        return int(width) if factor == 1 else max(int(width * factor + 4) // 8 * 8, 8)
+    def _factor(self, values: Values) -> float:
+        return _number(values, "multiplier", self._file.network.multiplier)
 
-    def _key(self, stage: int, values: Values) -> tuple[Value | None, ...]:
-        """Everything a stage's blocks depend on, beside what they are handed."""
-        named = self._named[stage]
-        width = (
-            values.get(named["width"], 0) if "width" in named else self._file.stages[stage].width
+    def _own(self, number: int, values: Values) -> tuple[Value | None, ...]:
+        """Values of a stage's choices, None where one is inactive."""
+        return tuple(map(values.get, self._named[number].values()))
+
+    def _stage(
+        self,
+        number: int,
+        own: tuple[Value | None, ...],
+        factor: float,
+        channels: int,
+        activation: str,
+    ) -> _Stage:
+        """The blocks of a stage that is handed `channels`."""
+        options = self._settled(number, own)
+        width = _widened(options["width"], factor)
+        later = Wanted(
+            c_in=width,
+            c_out=width,
+            stride=1,
+            kernel=options["kernel"],
+            expansion=options["expansion"],
+            se=options["se"],
+            groups=options["groups"],
+            heads=options["heads"],
+            activation=options["activation"] or activation,
         )
-        assert isinstance(width, int)
-        own = (values.get(name) for name in named.values())
-        return (self._widened(width, values), self._activation(values), *own)
+        first = later._replace(c_in=channels, stride=options["stride"])
+        return _Stage(options["block"], options["depth"], first, later)
 
-    def _stage_plan(
-        self, stage: int, key: tuple[Value | None, ...], channels: int
-    ) -> tuple[Plan, int]:
-        """Blocks of a stage and the channels they end with."""
-        width, activation, *own = key
-        options = dict(self._file.stages[stage])
-        held = dict(zip(self._named[stage], own, strict=True))
-        options |= {option: value for option, value in held.items() if value is not None}
-        if isinstance(options["depth"], int) and options["depth"] == 0:
-            return (), channels
-        block = str(options.pop("block"))
-        if block in self._file.blocks:
-            preset = self._file.blocks[block]
-            block = preset.block
+    def _settled(self, number: int, own: tuple[Value | None, ...]) -> dict[str, Any]:
+        """Every option of a stage, its choices settled; what is not used has any value."""
+        stage = self._file.stages[number]
+        options = {key: v[0] if isinstance(v, list) else v for key, v in stage}
+        held = zip(self._named[number], own, strict=True)
+        options |= {option: value for option, value in held if value is not None}
+        if options["block"] in self._file.blocks:
+            preset = self._file.blocks[options["block"]]
             options |= {key: value for key, value in preset if value is not None}
-        options["activation"] = options["activation"] or activation
-        settled = {k: v for k, v in options.items() if not isinstance(v, list | tuple)}
-        assert isinstance(width, int)
-        return _blocks(block, settled, channels, width), width
+        return options
 
     # Numbers
-
-    def _stage_part(
-        self, stage: int, key: tuple[Value | None, ...], channels: int, height: int, width: int
-    ) -> _Part:
-        plan, after = self._stage_plan(stage, key, channels)
-        named = self._named[stage]
-        depth = key[2 + list(named).index("depth")] if "depth" in named else None
-        blocks = depth if depth is not None else self._file.stages[stage].depth
-        assert isinstance(blocks, int)
-        return _Part(cost(plan, height, width), after, blocks)
 
     def _measure(self, values: Values) -> Iterable[float]:
         """`QUANTITIES` of a network for the space's shape."""
         first, channels = self._stem(values, self._shape)
-        parts = [cost(first, self._shape.height, self._shape.width)]
-        depth = 0
-        for stage in range(len(self._file.stages)):
-            key = self._key(stage, values)
-            part = self._part(stage, key, channels, parts[-1].height, parts[-1].width)
-            channels, depth = part.channels, depth + part.blocks
-            parts.append(part.cost)
-        head = self._head(values, channels, self._shape)
-        early = sum(p.macs for p in parts[: 1 + len(self._file.stages) // 2])
-        parts.append(cost(head, parts[-1].height, parts[-1].width))
-        macs = sum(p.macs for p in parts)
-        millions = (sum(p.params for p in parts), macs, sum(p.activations for p in parts))
-        return [*(number / 1e6 for number in millions), float(depth), early / macs]
+        at = cost(first, self._shape.height, self._shape.width)
+        params, macs, activations, height, width = at
+        factor, depth, early = self._factor(values), 0, macs
+        for number in range(len(self._file.stages)):
+            own = self._own(number, values)
+            part = self._part(number, own, factor, channels, height, width)
+            params, macs = params + part.params, macs + part.macs
+            activations, depth = activations + part.activations, depth + part.depth
+            channels, height, width = part.channels, part.height, part.width
+            if number < len(self._file.stages) // 2:
+                early = macs
+        at = cost(self._head(values, channels, self._shape), height, width)
+        macs += at.macs
+        sums = (params + at.params, macs, activations + at.activations)
+        return [*(number / 1e6 for number in sums), float(depth), early / macs]
+
+    def _stage_part(
+        self,
+        number: int,
+        own: tuple[Value | None, ...],
+        factor: float,
+        channels: int,
+        height: int,
+        width: int,
+    ) -> _Part:
+        stage = self._stage(number, own, factor, channels, "")
+        if not stage.depth:
+            return _Part(0, 0, 0, 0, channels, height, width)
+        first = _block_cost(stage.block, stage.first, height, width)
+        later = _block_cost(stage.block, stage.later, first.height, first.width)
+        times = stage.depth - 1
+        return _Part(
+            first.params + times * later.params,
+            first.macs + times * later.macs,
+            first.activations + times * later.activations,
+            stage.depth,
+            stage.later.c_out,
+            first.height,
+            first.width,
+        )
 
     def describe(self) -> str:
         """The file's own words, then its choices."""
@@ -244,24 +284,14 @@ class MacroSpace(Space):
         return f"{self._about.strip()}\n{shown}\n{image}, {shape.classes} classes.".strip()
 
 
-def _blocks(block: str, options: Mapping[str, Any], channels: int, width: int) -> Plan:
-    """`depth` blocks, the first of which takes the stride and changes the width."""
-    nodes: list[Plan] = []
-    for number in range(int(options["depth"])):
-        wanted = Wanted(
-            c_in=channels,
-            c_out=width,
-            stride=int(options["stride"]) if number == 0 else 1,
-            kernel=int(options.get("kernel", 3)),
-            expansion=float(options.get("expansion", 1)),
-            se=int(options.get("se", 0)),
-            groups=int(options.get("groups", 1)),
-            heads=int(options.get("heads", 1)),
-            activation=str(options["activation"]),
-        )
-        nodes.append(CATALOGUE[block](wanted))
-        channels = width
-    return tuple(node for plan in nodes for node in plan)
+@lru_cache(maxsize=_REMEMBERED)
+def _block_cost(block: str, wanted: Wanted, height: int, width: int) -> Cost:
+    return cost(CATALOGUE[block](wanted), height, width)
+
+
+def _widened(width: float, factor: float) -> int:
+    """A width times the multiplier, rounded to a multiple of 8 unless that is 1."""
+    return int(width) if factor == 1 else max(int(width * factor + 4) // 8 * 8, 8)
 
 
 def _listed(tables: Mapping[str, Any], table: str, prefix: str) -> list[Choice]:
