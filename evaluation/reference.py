@@ -1,123 +1,136 @@
-"""The frozen reference: ideal, nadir and hypervolume of the true front of every known context.
+"""Reference fronts: what all hypervolumes of a context are shares of.
 
-Frozen figures make runs, methods and versions comparable; a test recomputes them from the
-tables. A context is recognised by the digest of its two tables, wherever they were read from.
+Where every architecture can be listed, the reference is the true front. On a truth model it is
+the union of long evolved runs, frozen with the command that made it; a frozen front counts for
+the tables or model it was made from and no other, known by their digest.
 """
 
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from pydantic import ValidationError
+import numpy as np
+import numpy.typing as npt
 
-from llm_nas.domain import DATASETS, PROTOCOL_VERSION, Frozen
-from llm_nas.errors import DataError
-from llm_nas.evaluation.front import TrueFront, context_digest, true_front
-from llm_nas.evaluation.indicators import Box
-from llm_nas.ports import Benchmark
+from llm_nas.domain import Arch, BoolArray, FloatArray
+from llm_nas.errors import DataError, RequestError
+from llm_nas.tools.data.npz import TableFile, write_atomically
 
-REFERENCE_FILE = "data/reference.json"
+REFERENCE_FILE = Path(__file__).parent / "data" / "reference.npz"
+EXACT = "true front of all architectures"
+_DIGITS = 6
+"""Decimals that count for digests: what storing tables as text may lose."""
 
 
-class ReferenceEntry(Frozen):
-    """The frozen figures of one context; boxes are (error in %, latency in ms)."""
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A front by latency, each member with its true error."""
 
-    dataset: str
-    device: str
+    archs: tuple[Arch, ...]
+    latency_ms: FloatArray
+    error: FloatArray
+    origin: str
+    """What the front is, in words."""
     digest: str
-    eligible: int
-    front: tuple[int, ...]
-    """Benchmark indices of the true front, by latency."""
-    ideal: tuple[float, ...]
-    nadir: tuple[float, ...]
-    true_hv: float
-    unit_low: tuple[float, ...]
-    unit_high: tuple[float, ...]
-    true_unit_hv: float
+    """SHA-256 of the tables or truth model that it belongs to."""
+    command: str = ""
+    """What made it again; empty where it is computed on the spot."""
 
-    @property
-    def box(self) -> Box:
-        """The true front's box."""
-        return Box(self.ideal, self.nadir)
-
-    @property
-    def unit_box(self) -> Box:
-        """The whole space's box."""
-        return Box(self.unit_low, self.unit_high)
+    def beyond(self, errors: FloatArray, latencies_ms: FloatArray) -> BoolArray:
+        """`(n,)`: which points lie outside, so that the front should be made anew."""
+        position = np.searchsorted(self.latency_ms, latencies_ms, side="right") - 1
+        lowest = np.minimum.accumulate(self.error)
+        floor = np.where(position >= 0, lowest[np.maximum(position, 0)], np.inf)
+        return np.asarray(errors < floor - 1e-9, dtype=np.bool_)
 
 
-class Reference(Frozen):
-    """All frozen contexts of one version of the protocol."""
+def front_of(
+    archs: Sequence[Arch],
+    errors: FloatArray,
+    latencies_ms: FloatArray,
+    origin: str = EXACT,
+    digest: str = "",
+) -> Reference:
+    """The front of some architectures with true errors and latencies `(n,)`; NaN: not eligible.
 
-    protocol: int
-    source: str
-    digest: str
-    """Of the tables the figures were computed from."""
-    contexts: tuple[ReferenceEntry, ...]
-
-    def find(self, digest: str) -> ReferenceEntry | None:
-        """The entry of the context with these tables, if it is a known one."""
-        return next((entry for entry in self.contexts if entry.digest == digest), None)
-
-
-def freeze_context(dataset: str, device: str, digest: str, front: TrueFront) -> ReferenceEntry:
-    """A context's exact figures as a value that can be written down."""
-    return ReferenceEntry(
-        dataset=dataset,
-        device=device,
-        digest=digest,
-        eligible=int(front.eligible.sum()),
-        front=tuple(front.indices.tolist()),
-        ideal=front.box.low,
-        nadir=front.box.high,
-        true_hv=front.hv,
-        unit_low=front.unit_box.low,
-        unit_high=front.unit_box.high,
-        true_unit_hv=front.unit_hv,
-    )
-
-
-def freeze(benchmark: Benchmark) -> Reference:
-    """Compute the figures of every dataset and device a benchmark has."""
-    entries: list[ReferenceEntry] = []
-    for dataset in DATASETS:
-        accuracy = benchmark.truth(dataset).test_accuracy_pct()
-        for device in benchmark.devices():
-            latency = benchmark.latency_ms(dataset, device)
-            digest = context_digest(dataset, accuracy, latency)
-            front = true_front(dataset, accuracy, latency)
-            entries.append(freeze_context(dataset, device, digest, front))
+    Raises:
+        RequestError: No architecture has both.
+    """
+    known = np.flatnonzero(np.isfinite(errors) & np.isfinite(latencies_ms))
+    if known.size == 0:
+        raise RequestError("no architecture has a latency and a result above chance")
+    kept = known[front_positions(errors[known], latencies_ms[known])]
     return Reference(
-        protocol=PROTOCOL_VERSION,
-        source=benchmark.source,
-        digest=benchmark.digest,
-        contexts=tuple(entries),
+        archs=tuple(archs[i] for i in kept.tolist()),
+        latency_ms=latencies_ms[kept],
+        error=errors[kept],
+        origin=origin,
+        digest=digest,
     )
 
 
-def save_reference(reference: Reference, path: Path) -> None:
-    """Write a reference as JSON, one context a line."""
-    head = reference.model_dump_json(exclude={"contexts"})[:-1]
-    lines = ",\n".join(entry.model_dump_json() for entry in reference.contexts)
-    path.write_text(f'{head},"contexts":[\n{lines}\n]}}\n', encoding="utf-8")
+def front_positions(errors: FloatArray, latencies_ms: FloatArray) -> npt.NDArray[np.intp]:
+    """Positions of the non-dominated points, by latency; the first of equal points."""
+    order = np.lexsort((errors, latencies_ms))
+    lowest = np.minimum.accumulate(errors[order])
+    better = np.concatenate(([True], errors[order][1:] < lowest[:-1]))
+    return order[better]
+
+
+def digest_of(*tables: FloatArray) -> str:
+    """SHA-256 of tables, rounded so that how they were stored does not matter."""
+    digest = hashlib.sha256()
+    for table in tables:
+        rounded = np.round(np.asarray(table, dtype=np.float64), _DIGITS) + 0.0
+        digest.update(np.where(np.isnan(rounded), -1.0, rounded).astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def frozen(context: str, digest: str, file: Path | None = None) -> Reference | None:
+    """The front that was frozen for a context and these tables; None where there is none.
+
+    Raises:
+        DataError: The file of frozen fronts is damaged.
+    """
+    found = _load(file if file is not None else REFERENCE_FILE).get(context)
+    return found if found is not None and found.digest == digest else None
 
 
 @cache
-def load_reference() -> Reference:
-    """The reference file that comes with the package.
-
-    Raises:
-        DataError: If the file is missing, damaged or of another protocol version.
-    """
+def _load(path: Path) -> dict[str, Reference]:
+    if not path.is_file():
+        return {}
+    file = TableFile(path, {"index": ()})
+    found: dict[str, Reference] = {}
     try:
-        text = resources.files("llm_nas.evaluation").joinpath(REFERENCE_FILE).read_text("utf-8")
-        reference = Reference.model_validate_json(text)
-    except (OSError, ValidationError) as error:
-        raise DataError(
-            f"reference file {REFERENCE_FILE} cannot be read; reinstall llm-nas ({error})"
-        ) from error
-    if reference.protocol != PROTOCOL_VERSION:
-        raise DataError(
-            f"reference file has protocol {reference.protocol}, expected {PROTOCOL_VERSION}"
-        )
-    return reference
+        index: dict[str, dict[str, str]] = json.loads(str(file.read("index")))
+        for context, entry in index.items():
+            points = file.read(f"{context}.points").astype(np.float64)
+            found[context] = Reference(
+                archs=tuple(file.read(f"{context}.archs").tobytes().decode("ascii").split("\n")),
+                latency_ms=points[:, 0],
+                error=points[:, 1],
+                **entry,
+            )
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"{path}: damaged ({error}); reinstall llm-nas") from error
+    return found
+
+
+def save(references: dict[str, Reference], path: Path | None = None) -> Path:
+    """Write fronts by context, in place of older ones of the same contexts."""
+    target = path if path is not None else REFERENCE_FILE
+    kept = (_load(target) if target.is_file() else {}) | references
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    index: dict[str, dict[str, str]] = {}
+    for context, reference in sorted(kept.items()):
+        index[context] = {name: getattr(reference, name) for name in ("origin", "digest", "command")}
+        arrays[f"{context}.points"] = np.column_stack((reference.latency_ms, reference.error))
+        texts = "\n".join(reference.archs).encode("ascii")
+        arrays[f"{context}.archs"] = np.frombuffer(texts, dtype=np.uint8)
+    write_atomically(target, {"index": np.array(json.dumps(index)), **arrays})
+    _load.cache_clear()
+    return target

@@ -1,121 +1,143 @@
-"""The truth of one context, opened only here and only after a search."""
+"""The truth of a context: opened only here, and only after a search."""
 
-import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 
-from llm_nas.domain import BoolArray, FloatArray, IntArray
-from llm_nas.errors import DataError, RequestError
-from llm_nas.evaluation.front import TrueFront, context_digest, true_front
-from llm_nas.evaluation.indicators import Box, objectives
-from llm_nas.evaluation.reference import ReferenceEntry, load_reference
-from llm_nas.ports import Benchmark
+from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, ContextName, FloatArray, Metric
+from llm_nas.errors import DataError
+from llm_nas.evaluation.reference import Reference, digest_of, front_of, frozen
+from llm_nas.evaluation.score import ABOVE_CHANCE
+from llm_nas.ports import SearchSpace
+from llm_nas.tools.data import csv_table
+from llm_nas.tools.data.nb201 import cells
+from llm_nas.tools.data.tabulated import ROWS_SPACE, pairs, row_lookup, task_table, values_lookup
+from llm_nas.tools.data.truth.model import TASK_OF, truth_model
+from llm_nas.tools.data.truth.nb201 import test_pct
+from llm_nas.tools.devices import open_device
+from llm_nas.tools.devices.table import TableDevice
 
-FROZEN = "frozen reference"
-ON_THE_FLY = "computed on the fly"
-TOLERANCE = 1e-6
-"""How far recomputed figures may lie from frozen ones: what storing tables as text may lose."""
-
-
-@dataclass(frozen=True, slots=True)
-class TruthContext:
-    """Everything needed to score a set of cells of one dataset and device.
-
-    All tables are `(size,)` and read-only; points are (error in %, latency in ms).
-    """
-
-    dataset: str
-    test_accuracy_pct: FloatArray
-    latency_ms: FloatArray
-    eligible: BoolArray
-    """Cells with a latency and a test accuracy above 1.5 x chance."""
-    front: IntArray
-    """Benchmark indices of the true front, by latency."""
-    box: Box
-    """Ideal and nadir of the true front."""
-    true_hv: float
-    unit_box: Box
-    """The box of all cells with a latency."""
-    true_unit_hv: float
-    origin: str
-    """Where the normalisation comes from: `frozen reference`, or `computed on the fly` and why."""
-
-    @property
-    def front_points(self) -> FloatArray:
-        """`(k, 2)`: the true front in normalised units, by latency."""
-        return self.box.normalise(self.points(self.front))
-
-    def points(self, indices: IntArray) -> FloatArray:
-        """`(n, 2)`: true error in % and latency in ms of these cells."""
-        return objectives(self.test_accuracy_pct[indices], self.latency_ms[indices])
+Lookup = Callable[[Sequence[Arch]], FloatArray]
 
 
-def open_context(benchmark: Benchmark, dataset: str, latency_ms: FloatArray) -> TruthContext:
-    """Open the truth for a dataset and a `(size,)` latency table (NaN where unknown).
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a context; implements `llm_nas.evaluation.score.Truth`."""
 
-    Known tables are normalised by the frozen reference; surrogate tables and users' own devices
-    have their true front computed on the fly, and `origin` says so.
+    context: ContextName
+    metric: Metric
+    chance_error: float | None
+    """The error of a network that has learned nothing; None when unknown."""
+    values: Lookup
+    """The metric's true values `(n,)`, NaN where there is none."""
+    device: TableDevice
+    archs: tuple[Arch, ...] | None
+    """Every architecture the truth is known of; None: too many to be listed."""
+    digest: str = ""
+    """Of the truth model, where values come from one."""
+
+    def errors(self, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)` true errors in the unit of `metric.error`; NaN where none is known."""
+        return self.metric.errors(self.values(archs)) if len(archs) else np.zeros(0)
+
+    def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)` in ms; NaN where the device has none."""
+        return self.device.latencies_ms(archs)
+
+    def learned(self, errors: FloatArray) -> FloatArray:
+        """The errors `(n,)` with NaN for networks that have learned nothing."""
+        if self.chance_error is None:
+            return errors
+        least = self.metric.best - ABOVE_CHANCE * (self.metric.best - self.chance_error)
+        return np.where(errors < least, errors, np.nan)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The front that hypervolumes are shares of.
+
+        Raises:
+            RequestError: No architecture has a latency and a result above chance.
+        """
+        if self.archs is None:
+            return self._evolved()
+        errors, latencies_ms = self.errors(self.archs), self.latencies_ms(self.archs)
+        digest = digest_of(errors, latencies_ms)
+        found = frozen(str(self.context), digest)
+        if found is not None:
+            return found
+        return front_of(self.archs, self.learned(errors), latencies_ms, digest=digest)
+
+    def _evolved(self) -> Reference:
+        found = frozen(str(self.context), self.digest)
+        if found is not None:
+            return found
+        raise DataError(
+            f"{self.context}: no reference front is frozen for this truth model; "
+            f"run llm-nas data build-reference --contexts {self.context}"
+        )
+
+    def beyond(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
+        """Architectures outside the reference front: a reason to make it anew."""
+        outside = self.reference.beyond(self.errors(archs), self.latencies_ms(archs))
+        return tuple(arch for arch, out in zip(archs, outside.tolist(), strict=True) if out)
+
+
+def open_truth(
+    context: ContextName, space: SearchSpace, data_dir: Path | None = None
+) -> Truth | None:
+    """The truth of a context; None where none is known: trained or timed for real.
 
     Raises:
-        RequestError: If the table has another length than the benchmark, or no cell qualifies.
-        DataError: If a known context does not reproduce its frozen figures.
+        RequestError, DataError: The tables it needs cannot be read.
     """
-    accuracy = benchmark.truth(dataset).test_accuracy_pct()
-    if latency_ms.shape != accuracy.shape:
-        raise RequestError(
-            f"latency table has shape {latency_ms.shape}, the benchmark {accuracy.shape}"
-        )
-    front = true_front(dataset, accuracy, latency_ms)
-    entry = load_reference().find(context_digest(dataset, accuracy, latency_ms))
-    if entry is None:
-        origin = f"{ON_THE_FLY} from {benchmark.source}, not a {FROZEN}"
+    if not context.task.endswith(".csv") and (context.space, context.task) not in pairs():
+        return None
+    device = open_device(context.device, space, context.task, data_dir=data_dir)
+    if not isinstance(device, TableDevice):
+        return None
+    if context.task.endswith(".csv"):
+        return _of_csv(context, space, device)
+    if context.space in TASK_OF:
+        return _of_model(context, device)
+    return _of_table(context, device, data_dir)
+
+
+def _of_table(context: ContextName, device: TableDevice, data_dir: Path | None) -> Truth:
+    """Every architecture has a row: published test accuracies, or measured rows."""
+    if context.space == ROWS_SPACE:
+        rows, values = row_lookup(context.task)
     else:
-        _check(entry, front)
-        origin = FROZEN
-    return context_of(dataset, accuracy, latency_ms, front, origin)
+        rows, values = cells.texts(), partial(test_pct, context.task, data_dir=data_dir)
+    table = task_table(context.space, context.task, data_dir)
+    chance = None if table is None or table.chance is None else ACCURACY.error(table.chance)
+    return Truth(context, ACCURACY, chance, values, device, _common(rows, device.archs))
 
 
-def context_of(
-    dataset: str,
-    test_accuracy_pct: FloatArray,
-    latency_ms: FloatArray,
-    front: TrueFront,
-    origin: str = ON_THE_FLY,
-) -> TruthContext:
-    """A context from tables already at hand."""
-    return TruthContext(
-        dataset=dataset,
-        test_accuracy_pct=_read_only(test_accuracy_pct),
-        latency_ms=_read_only(latency_ms),
-        eligible=front.eligible,
-        front=front.indices,
-        box=front.box,
-        true_hv=front.hv,
-        unit_box=front.unit_box,
-        true_unit_hv=front.unit_hv,
-        origin=origin,
-    )
+def _of_model(context: ContextName, device: TableDevice) -> Truth:
+    """A truth model without the noise of trainings; a user's device limits it to its rows."""
+    model = truth_model(context.space)
+    table = task_table(context.space, context.task)
+    metric = PERPLEXITY if table is None else table.metric
+    chance = None if table is None or table.chance is None else metric.error(table.chance)
+    values = partial(model.values, context.task)
+    return Truth(context, metric, chance, values, device, device.archs, model.digest)
 
 
-def _read_only(table: FloatArray) -> FloatArray:
-    copy = np.array(table, dtype=np.float64)
-    copy.setflags(write=False)
-    return copy
+def _of_csv(context: ContextName, space: SearchSpace, device: TableDevice) -> Truth:
+    """A user's table: its test accuracies, else the accuracies that the search saw."""
+    path = Path(context.task)
+    tested = csv_table.has_column(path, csv_table.TEST_ACCURACY)
+    column = csv_table.TEST_ACCURACY if tested else csv_table.ACCURACY
+    rows, values = values_lookup(csv_table.read_accuracies(path, space, column).values)
+    return Truth(context, ACCURACY, None, values, device, _common(rows, device.archs))
 
 
-def _check(entry: ReferenceEntry, front: TrueFront) -> None:
-    """Refuse to print figures on another scale than the frozen one."""
-    frozen = (*entry.ideal, *entry.nadir, *entry.unit_low, *entry.unit_high)
-    found = (*front.box.low, *front.box.high, *front.unit_box.low, *front.unit_box.high)
-    pairs = zip(
-        (*frozen, entry.true_hv, entry.true_unit_hv),
-        (*found, front.hv, front.unit_hv),
-        strict=True,
-    )
-    same = all(math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE) for a, b in pairs)
-    if not same or entry.front != tuple(front.indices.tolist()):
-        raise DataError(
-            f"true front of {entry.dataset}/{entry.device} differs from the frozen reference; "
-            "the tables or the indicator library changed"
-        )
+def _common(rows: Sequence[Arch], others: Sequence[Arch] | None) -> tuple[Arch, ...]:
+    """Rows that stand in both tables, in the order of the first; None: the whole space."""
+    if others is None:
+        return tuple(rows)
+    kept = frozenset(others)
+    return tuple(arch for arch in rows if arch in kept)

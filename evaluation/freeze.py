@@ -1,0 +1,77 @@
+"""`llm-nas data build-reference`: computes reference fronts and freezes them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from llm_nas.domain import Arch, ContextName, FloatArray
+from llm_nas.errors import RequestError
+from llm_nas.evaluation.evolve import Effort, evolved_front
+from llm_nas.evaluation.reference import Reference, digest_of, front_of, save
+from llm_nas.evaluation.truth import Truth, open_truth
+from llm_nas.ports import SearchSpace
+from llm_nas.tools.data.nb201.cells import DATASETS
+from llm_nas.tools.data.tabulated import ROWS_SPACE, device_names
+from llm_nas.tools.data.truth.model import TASK_OF
+
+COMMAND = "llm-nas data build-reference --contexts {context}"
+
+
+def all_contexts() -> tuple[ContextName, ...]:
+    """Every context with a table of its own."""
+    families = [("nb201", task) for task in DATASETS]
+    families += [*TASK_OF.items(), (ROWS_SPACE, TASK_OF["anb"])]
+    return tuple(
+        ContextName(space=space, task=task, device=device)
+        for space, task in families
+        for device in device_names(space)
+    )
+
+
+def build_references(
+    contexts: Sequence[tuple[ContextName, SearchSpace]],
+    *,
+    data_dir: Path | None = None,
+    path: Path | None = None,
+    effort: Effort = Effort(),
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, int]:
+    """Compute the front of every context and write it as soon as it is known.
+
+    Returns:
+        Members of every front, by context.
+
+    Raises:
+        RequestError: No truth is known of a context.
+    """
+    sizes: dict[str, int] = {}
+    for context, space in contexts:
+        truth = open_truth(context, space, data_dir)
+        if truth is None:
+            raise RequestError(f"{context}: no truth is known, so there is no reference front")
+        found = _listed(truth) if truth.archs is not None else _evolved(truth, space, effort, say)
+        found = replace(found, command=COMMAND.format(context=context))
+        save({str(context): found}, path)
+        sizes[str(context)] = len(found.archs)
+        say(f"{context}: {len(found.archs)} on the front, {found.origin}")
+    return sizes
+
+
+def _listed(truth: Truth) -> Reference:
+    archs = truth.archs or ()
+    errors, latencies_ms = truth.errors(archs), truth.latencies_ms(archs)
+    digest = digest_of(errors, latencies_ms)
+    return front_of(archs, truth.learned(errors), latencies_ms, digest=digest)
+
+
+def _evolved(
+    truth: Truth, space: SearchSpace, effort: Effort, say: Callable[[str], None]
+) -> Reference:
+    def judge(archs: Sequence[Arch]) -> tuple[FloatArray, FloatArray]:
+        return truth.errors(archs), truth.latencies_ms(archs)
+
+    archs, errors, latencies_ms = evolved_front(
+        space.choices, judge, effort, lambda line: say(f"{truth.context}: {line}")
+    )
+    origin = f"union of evolved runs of {effort.evaluations} evaluations and their neighbours"
+    return Reference(archs, latencies_ms, errors, origin, truth.digest)
