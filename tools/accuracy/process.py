@@ -96,6 +96,17 @@ class Process:
         variance = np.maximum(belief.variance - self._units * row**2, LEAST)
         return Belief(belief.mean, variance, np.vstack([belief.cross, row]))
 
+    def left_out(self) -> FloatArray:
+        """By how many deviations each target misses what all others expect of it, `(n,)`.
+
+        Rasmussen & Williams 2006, eq. 5.12.
+        """
+        inverse = solve_triangular(self._fit.factor, np.eye(len(self._fit.factor)), lower=True)
+        own = slice(len(self._fit.whitened) - len(self._own), None)
+        precision = np.sum(inverse**2, axis=0)[own]
+        solved = (inverse.T @ self._fit.whitened)[own]
+        return np.asarray(solved / np.sqrt(precision * self._fit.variance), dtype=np.float64)
+
     @property
     def _units(self) -> float:
         return self._fit.variance * self.scale**2

@@ -1,0 +1,168 @@
+"""The first generation, before anything is known: the front of zero-cost scores against latency.
+
+No label is spent on it. Scores are assumptions, so a part of the opening is drawn at random.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from llm_nas.domain import Arch, Candidate, FloatArray
+from llm_nas.errors import RequestError
+from llm_nas.ports import Partition
+from llm_nas.tools.advisor.improvement import staircase_mask
+from llm_nas.tools.advisor.pool import Catalogue, Described, drawn
+from llm_nas.tools.advisor.scores import Scores
+
+GENERATIONS = 30
+CHILDREN = 400
+"""Of the evolution that finds the believed front where a space cannot be listed."""
+LIKELY = 0.5
+"""Least probability of meeting the limits for a member of the opening."""
+HEDGED = 0.0
+"""Share of the opening that is drawn at random, because scores can mislead."""
+COORDINATE = "mixed"
+_TRIES = 20
+
+
+class Opening:
+    """Deals first candidates: spread over a believed front, the rest at random by niche."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        partition: Partition,
+        scores: Scores,
+        kind: Literal["zero-cost", "random"],
+    ) -> None:
+        self._catalogue, self._partition, self._scores = catalogue, partition, scores
+        self._informed = kind == "zero-cost" and bool(scores.names)
+
+    def deal(
+        self, size: int, taken: frozenset[Arch], rng: np.random.Generator
+    ) -> tuple[Candidate, ...]:
+        """Up to `size` candidates that are no twin of what is taken."""
+        chosen: list[Candidate] = []
+        if self._informed:
+            informed = size - round(HEDGED * size)
+            chosen = self._from_front(informed, taken, rng)
+        taken |= {self._catalogue.space.twin(c.arch) for c in chosen}
+        return (*chosen, *self._at_random(size - len(chosen), taken, rng))
+
+    def _from_front(
+        self, size: int, taken: frozenset[Arch], rng: np.random.Generator
+    ) -> list[Candidate]:
+        front, score = believed_front(self._catalogue, self._scores, rng)
+        twin = self._catalogue.space.twin
+        fresh = np.flatnonzero([twin(arch) not in taken for arch in front.archs])
+        front, score = front.take(fresh), score[fresh]
+        named = ", ".join(self._scores.names)
+        return [
+            Candidate(
+                arch=front.archs[i],
+                niche=self._partition.niche_of(front.archs[i]),
+                origin="zero-cost",
+                operator="front",
+                reason=f"nothing as fast has a higher mean of {named}; no label was looked at",
+            )
+            for i in spread_over(front.latency_ms, score, size)
+        ]
+
+    def _at_random(
+        self, size: int, taken: frozenset[Arch], rng: np.random.Generator
+    ) -> list[Candidate]:
+        """Random members, one of every niche in turn, in an order that is drawn."""
+        niches = [niche.id for niche in self._partition.niches]
+        order = [niches[i] for i in rng.permutation(len(niches))]
+        chosen: list[Candidate] = []
+        seen = set(taken)
+        empty: set[str] = set()
+        while len(chosen) < size and len(empty) < len(order):
+            for niche in order:
+                if niche in empty or len(chosen) >= size:
+                    continue
+                arch = self._drawn(niche, seen, rng)
+                if arch is None:
+                    empty.add(niche)
+                    continue
+                seen.add(self._catalogue.space.twin(arch))
+                reason = "drawn at random from its niche, to check beliefs by"
+                chosen.append(
+                    Candidate(
+                        arch=arch, niche=niche, origin="random", operator="sample", reason=reason
+                    )
+                )
+        return chosen
+
+    def _drawn(self, niche: str, seen: set[Arch], rng: np.random.Generator) -> Arch | None:
+        """A member of a niche within the limits; None when none was found."""
+        space = self._catalogue.space
+        within = self._partition.constraint(niche)
+        for _ in range(_TRIES):
+            try:
+                arch = space.sample(rng, within)
+            except RequestError:
+                return None
+            if space.twin(arch) in seen:
+                continue
+            if self._catalogue.describe([arch]).feasible[0] >= LIKELY:
+                return arch
+        return None
+
+
+def believed_front(
+    catalogue: Catalogue, scores: Scores, rng: np.random.Generator
+) -> tuple[Described, FloatArray]:
+    """Members that none as fast beats in mean score, by latency, and their scores."""
+
+    def within(archs: Sequence[Arch]) -> tuple[Described, FloatArray]:
+        described = catalogue.describe(archs)
+        inside = described.take(described.feasible >= LIKELY)
+        return _front(inside, scores.mean(inside.archs))
+
+    everything = catalogue.everything()
+    if everything is not None:
+        return within(everything.archs)
+    archs: Sequence[Arch] = scores.sample
+    for _ in range(GENERATIONS):
+        front, _ = within(archs)
+        parents = front.archs or tuple(scores.sample)
+        archs = list(dict.fromkeys([*parents, *drawn(catalogue, parents, CHILDREN, rng)]))
+    return within(archs)
+
+
+def _front(described: Described, score: FloatArray) -> tuple[Described, FloatArray]:
+    kept = np.flatnonzero(staircase_mask(described.latency_ms, -score))
+    kept = kept[np.argsort(described.latency_ms[kept])]
+    return described.take(kept), score[kept]
+
+
+def spread_over(latency_ms: FloatArray, score: FloatArray, size: int) -> list[int]:
+    """Positions of up to `size` members of a front, both ends among them, evenly apart."""
+    if len(latency_ms) <= size:
+        return list(range(len(latency_ms)))
+    if COORDINATE == "latency":
+        way = _unit(latency_ms)
+    elif COORDINATE == "log":
+        way = _unit(np.log(latency_ms))
+    elif COORDINATE == "score":
+        way = _unit(score)
+    elif COORDINATE == "rank":
+        way = _unit(np.arange(len(score)) * 1.0)
+    elif COORDINATE == "logscore":
+        way = _unit(np.log(latency_ms)) + _unit(score)
+    else:
+        way = _unit(latency_ms) + _unit(score)
+    way = _unit(way)
+    chosen: list[int] = []
+    for target in np.linspace(0.0, 1.0, size):
+        distance = np.abs(way - target)
+        distance[chosen] = np.inf
+        chosen.append(int(np.argmin(distance)))
+    return sorted(chosen)
+
+
+def _unit(values: FloatArray) -> FloatArray:
+    extent = float(values.max() - values.min()) or 1.0
+    return np.asarray((values - values.min()) / extent, dtype=np.float64)
