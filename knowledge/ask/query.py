@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from llm_nas.errors import RequestError
 from llm_nas.frozen import Frozen
@@ -65,11 +65,22 @@ class Query(Frozen):
         return "; ".join(said)
 
 
+def query_of(**fields: str | float | None) -> Query:
+    """A query from flags; `RequestError` names the flag that is wrong."""
+    try:
+        return Query.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        flag = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise RequestError(f"{flag} {first['input']!r}: {first['msg'].lower()}") from error
+
+
 GOALS = {"accuracy": "higher accuracy", "latency": "lower latency", "size": "smaller networks"}
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _LOSS = re.compile(
-    rf"(?:los(?:e|es|ing|s)|giv(?:e|ing) up|drop(?:ping)?|sacrific(?:e|ing))\D{{0,40}}?{_NUMBER}\s*"
+    r"(?:los(?:e|es|ing|s)|giv(?:e|ing) up|drop(?:ping)?|sacrific(?:e|ing))"
+    rf"\D{{0,40}}?{_NUMBER}\s*"
     r"(?:%|percent|points?|pp)(?:\s+(?:of\s+)?accuracy)?",
     re.IGNORECASE,
 )
@@ -79,8 +90,8 @@ _NO_LOSS = re.compile(
     re.IGNORECASE,
 )
 _LATENCY = re.compile(
-    r"(?:under|below|within|less than|at most|no more than|no slower than|faster than|up to|max\w*|"
-    rf"limit(?: of)?|budget(?: of)?|<=?|in)\s*(?:latency\s*(?:of\s*)?)?{_NUMBER}\s*"
+    r"(?:under|below|within|less than|at most|no more than|no slower than|faster than|up to|"
+    rf"max\w*|limit(?: of)?|budget(?: of)?|<=?|in)\s*(?:latency\s*(?:of\s*)?)?{_NUMBER}\s*"
     r"(ms|milliseconds?|us|µs|microseconds?)\b",
     re.IGNORECASE,
 )
@@ -101,8 +112,8 @@ _GOAL_WORDS: Sequence[tuple[Goal, str]] = (
     ("size", r"small\w*|tiny|size|param\w*|\bmacs?\b|flops|compact"),
 )
 _NUMBER_WORDS = re.compile(
-    r"how (?:much|many|fast|slow|accurate|large|big)|what (?:is|are) the (?:latenc|accura|effect|cost"
-    r"|speed)|what does .+ (?:cost|bring|gain|do)\b",
+    r"how (?:much|many|fast|slow|accurate|large|big)|what (?:is|are) the (?:latenc|accura|effect"
+    r"|cost|speed)|what does .+ (?:cost|bring|gain|do)\b",
     re.IGNORECASE,
 )
 _NETWORK_WORDS = re.compile(
@@ -113,7 +124,8 @@ _NETWORK_WORDS = re.compile(
 )
 _RULE_WORDS = re.compile(
     r"\b(?:should|rules?|advice|avoid|why|hurts?|helps?|matters?|effects?|affects?|makes?|cause\w*"
-    r"|do i|to get|how (?:do|can|to)|what (?:raises|lowers|improves|increases|reduces|slows|costs))\b",
+    r"|do i|to get|how (?:do|can|to)|what (?:raises|lowers|improves|increases|reduces|slows"
+    r"|costs))\b",
     re.IGNORECASE,
 )
 

@@ -92,6 +92,10 @@ class PairSource:
         parts = tuple(self._partition.constraint(niche) for niche in niches)
         return parts[0] if len(parts) == 1 else AnyOf(parts=parts[:8])
 
+    def niche_of(self, arch: Arch) -> str:
+        """The niche of a network; empty without a partition."""
+        return self._partition.niche_of(arch) if self._partition else ""
+
     def pairs(self, claim: Claim, most: int, archs: Iterable[Arch]) -> tuple[Pair, ...]:
         """Up to `most` pairs, one for each of some networks that do not meet the condition.
 

@@ -1,136 +1,142 @@
 """`llm-nas heuristics`: look into a heuristic store, without any language model."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, cast, get_args
 
 import typer
-from pydantic import BaseModel
 
 from llm_nas.claims import Heuristic, Status
-from llm_nas.cli.output import out, print_json, say
-
-if TYPE_CHECKING:
-    from llm_nas.knowledge.store import HeuristicStore
+from llm_nas.cli.answers import (
+    answer_lines,
+    claim_line,
+    open_table,
+    opened,
+    sheet_lines,
+    story_lines,
+)
+from llm_nas.cli.output import print_json, say
+from llm_nas.errors import RequestError
 
 app = typer.Typer(no_args_is_help=True, help="Design heuristics as tested claims.")
 
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Store folder [default: the user's store].")
 ]
+SpaceOption = Annotated[
+    str | None, typer.Option("--space", help="Space of its networks [default: the store's own].")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print only JSON, on stdout.")]
-DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only about this dataset.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Only about this task.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Only about this device.")]
+NicheOption = Annotated[str | None, typer.Option("--niche", help="Only about this niche.")]
 ChromaOption = Annotated[
     str | None,
     typer.Option("--chroma-url", help="Chroma server of the index [default: LLM_NAS_CHROMA_URL]."),
 ]
-NicheOption = Annotated[str | None, typer.Option("--niche", help="Only about this niche.")]
-
+DataOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of public tables.")]
 
 _MOST_LINES = 20
 """Refusals of an import that are printed; all are in its JSON."""
 
 
-@contextmanager
-def _store(
-    folder: Path | None, *, readonly: bool = True, chroma_url: str | None = None
-) -> Generator["HeuristicStore"]:
-    from llm_nas.knowledge.store import HeuristicStore, default_store_dir
-
-    place = folder or default_store_dir()
-    with HeuristicStore.open(place, readonly=readonly, chroma_url=chroma_url) as store:
-        yield store
+def _status(name: str | None) -> Status | None:
+    if name is None or name in get_args(Status):
+        return cast(Status | None, name)
+    raise RequestError(f"--status {name!r}: expected {', '.join(get_args(Status))}")
 
 
-def _print(found: Sequence[Heuristic], as_json: bool) -> None:
-    if as_json:
-        print_json([h.model_dump(mode="json") | {"statement": h.claim.statement} for h in found])
-        return
-    from llm_nas.knowledge.rendering import listing
-
-    out.print(listing(found) if found else "No heuristic.", soft_wrap=True)
+def _dumped(found: Sequence[Heuristic]) -> list[dict[str, object]]:
+    return [h.model_dump(mode="json") | {"statement": h.claim.statement} for h in found]
 
 
 @app.command("list")
 def list_(
     store: StoreOption = None,
     status: Annotated[str | None, typer.Option(help="proposed, supported, trusted, ...")] = None,
-    dataset: DatasetOption = None,
+    space: SpaceOption = None,
+    task: TaskOption = None,
     device: DeviceOption = None,
     niche: NicheOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List claims, best first."""
-    from llm_nas.knowledge.rendering import status_named
-
-    wanted: Status | None = status_named(status)
-    with _store(store) as opened:
-        _print(
-            opened.list(status=wanted, dataset=dataset, device=device, niche=niche, limit=limit),
-            as_json,
+    with opened(store, space) as opened_store:
+        found = opened_store.list(
+            status=_status(status),
+            space=space or "",
+            task=task or "",
+            device=device or "",
+            niche=niche or "",
+            limit=limit,
         )
+    if as_json:
+        print_json(_dumped(found))
+        return
+    for heuristic in found:
+        line = claim_line(heuristic)
+        say(line)
+    if not found:
+        say("No heuristic.")
 
 
 @app.command()
 def ask(
     text: Annotated[str, typer.Argument(help="What you want to know, in words.")],
     store: StoreOption = None,
-    dataset: DatasetOption = None,
+    goal: Annotated[str | None, typer.Option(help="accuracy, latency or size.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(min=0.0)] = None,
+    min_accuracy_pct: Annotated[float | None, typer.Option(min=0.0, max=100.0)] = None,
+    space: SpaceOption = None,
+    task: TaskOption = None,
     device: Annotated[
         str | None, typer.Option("--device", help="A device, or NAME=FILE.csv for an unseen one.")
     ] = None,
     niche: NicheOption = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="At most this many.")] = 5,
-    model: Annotated[
-        str, typer.Option(help="offline, or PROVIDER:NAME to sum the answer up")
-    ] = "offline",
-    base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
     chroma_url: ChromaOption = None,
-    data_dir: Annotated[Path | None, typer.Option(help="folder of benchmark tables")] = None,
+    data_dir: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question with claims, effects and examples."""
-    from llm_nas.agents.chat_options import OFFLINE
-    from llm_nas.cli.answers import likenesses, summary_of, summary_text
-    from llm_nas.knowledge.answer_text import answer_text
+    """Answer a question with trained networks, claims and their effects."""
+    from llm_nas.knowledge.ask.query import query_of
 
-    name = device.partition("=")[0] if device else None
-    with _store(store, chroma_url=chroma_url) as opened:
-        query = opened.understand(text, dataset=dataset, device=name, niche=niche)
-        alike = likenesses(opened, query, device, data_dir)
-        answer = opened.ask(text, dataset=dataset, device=name, niche=niche, k=k, similarity=alike)
-    summary = None if model == OFFLINE else summary_of(answer, model, base_url)
+    query = query_of(
+        goal=goal,
+        max_latency_ms=max_latency_ms,
+        min_accuracy_pct=min_accuracy_pct,
+        space=space,
+        task=task,
+        device=device.partition("=")[0] if device else None,
+        niche=niche,
+    )
+    with opened(store, space, chroma_url=chroma_url) as opened_store:
+        table = open_table(opened_store, device, task, data_dir)
+        answer = opened_store.ask(text, query=query, device=table, k=k)
     if as_json:
-        told = summary.model_dump(mode="json") if isinstance(summary, BaseModel) else summary
-        print_json(answer.model_dump(mode="json") | {"summary": told})
+        print_json(answer)
         return
-    out.print(answer_text(answer), soft_wrap=True)
-    if summary is not None:
-        say(f"\n{summary_text(summary)}")
+    for line in answer_lines(answer):
+        say(line)
 
 
 @app.command()
 def show(
     key: Annotated[str, typer.Argument(help="Id, or its first digits.")],
     store: StoreOption = None,
+    space: SpaceOption = None,
     chroma_url: ChromaOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a claim: evidence, near duplicates, conflicts, lift."""
-    from llm_nas.knowledge.answer_text import twin_lines
-    from llm_nas.knowledge.rendering import sheet
-
-    with _store(store, chroma_url=chroma_url) as opened:
-        found, twins = opened.show(key), opened.twins(key)
+    with opened(store, space, chroma_url=chroma_url) as opened_store:
+        found, twins = opened_store.show(key), opened_store.twins(key)
     if as_json:
-        more = {"statement": found.claim.statement, "twins": [t.model_dump() for t in twins]}
-        print_json(found.model_dump(mode="json") | more)
+        print_json(_dumped([found])[0] | {"twins": [t.model_dump() for t in twins]})
         return
-    shown = "\n".join([sheet(found).plain, *twin_lines(twins)])
-    say(shown)
+    for line in sheet_lines(found, twins):
+        say(line)
 
 
 @app.command()
@@ -140,34 +146,31 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Tell every step of a claim, oldest first, with its reason."""
-    from llm_nas.knowledge.rendering import steps
-
-    with _store(store) as opened:
-        events = opened.history(key)
+    with opened(store, None) as opened_store:
+        events = opened_store.history(key)
     if as_json:
         print_json([{"seq": e.seq, "ts": e.ts, "kind": e.kind, "body": e.body} for e in events])
-    else:
-        out.print(steps(events), soft_wrap=True)
+        return
+    for event in events:
+        line = f"{event.ts}  {event.kind}  {event.body}"
+        say(line)
 
 
 @app.command()
 def explain(
-    arch: Annotated[str, typer.Argument(help="A cell as an architecture string.")],
+    arch: Annotated[str, typer.Argument(help="An architecture's text.")],
     store: StoreOption = None,
+    space: SpaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a cell: measured values, proposals, claims met.
-
-    Cells that are the same network and measured neighbours are named, too.
-    """
-    from llm_nas.knowledge.rendering import story
-
-    with _store(store) as opened:
-        found = opened.explain(arch)
+    """Explain a network: trainings, failures, claims it meets, trained neighbours."""
+    with opened(store, space) as opened_store:
+        found = opened_store.explain(arch)
     if as_json:
         print_json(found)
-    else:
-        out.print(story(found), soft_wrap=True)
+        return
+    for line in story_lines(found):
+        say(line)
 
 
 @app.command("export")
@@ -178,10 +181,8 @@ def export_(
     as_json: JsonOption = False,
 ) -> None:
     """Write claims as a playbook."""
-    from llm_nas.knowledge.rendering import status_named
-
-    with _store(store) as opened:
-        count = opened.export(path, status=status_named(status))
+    with opened(store, None) as opened_store:
+        count = opened_store.export(path, status=_status(status))
     if as_json:
         print_json({"claims": count, "path": str(path)})
     else:
@@ -192,14 +193,12 @@ def export_(
 def import_(
     path: Annotated[Path, typer.Argument(help="Playbook file to read.")],
     store: StoreOption = None,
+    space: SpaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in a playbook's claims as proposals.
-
-    They are tested on this store's own cells.
-    """
-    with _store(store, readonly=False) as opened:
-        report = opened.import_(path)
+    """Take in a playbook's claims as proposals, to be tested on this store's trainings."""
+    with opened(store, space, readonly=False) as opened_store:
+        report = opened_store.import_(path)
     if as_json:
         print_json(report)
         return
@@ -207,27 +206,24 @@ def import_(
         f"{len(report.added)} added, {len(report.known)} known, {len(report.refused)} refused, "
         f"{len(report.conflicts)} conflicts"
     )
-    for refusal in report.refused[:_MOST_LINES]:
-        line = f"  claims[{refusal.position}]: {refusal.reason}"
+    lines = [f"  claims[{r.position}]: {r.reason}" for r in report.refused[:_MOST_LINES]]
+    lines += [f"  {a} says the opposite of {b}" for a, b in report.conflicts[:_MOST_LINES]]
+    for line in lines:
         say(line)
     if len(report.refused) > _MOST_LINES:
-        say(f"  ... and {len(report.refused) - _MOST_LINES} more")
-    for one, other in report.conflicts[:_MOST_LINES]:
-        say(f"  {one} says the opposite of {other}")
+        say(f"  ... and {len(report.refused) - _MOST_LINES} more refused")
 
 
 @app.command()
 def merge(
     other: Annotated[Path, typer.Argument(help="Folder of the store to take in.")],
     store: StoreOption = None,
+    space: SpaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in another store's lessons.
-
-    Evidence is computed anew.
-    """
-    with _store(store, readonly=False) as opened:
-        lessons = opened.merge(other)
+    """Take in another store's lessons; evidence is computed anew."""
+    with opened(store, space, readonly=False) as opened_store:
+        lessons = opened_store.merge(other)
     if as_json:
         print_json({"lessons": lessons})
     else:
@@ -236,11 +232,14 @@ def merge(
 
 @app.command()
 def rebuild(
-    store: StoreOption = None, chroma_url: ChromaOption = None, as_json: JsonOption = False
+    store: StoreOption = None,
+    space: SpaceOption = None,
+    chroma_url: ChromaOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make tables and index again from the event log."""
-    with _store(store, readonly=False, chroma_url=chroma_url) as opened:
-        claims = opened.rebuild()
+    with opened(store, space, readonly=False, chroma_url=chroma_url) as opened_store:
+        claims = opened_store.rebuild()
     if as_json:
         print_json({"claims": claims})
     else:
@@ -249,23 +248,21 @@ def rebuild(
 
 @app.command()
 def audit(
-    dataset: Annotated[str, typer.Option(help="cifar10, cifar100 or ImageNet16-120.")],
-    device: Annotated[str, typer.Option(help="A device, or NAME=FILE.csv.")],
+    context: Annotated[str, typer.Option(help="SPACE/TASK/DEVICE.")],
     store: StoreOption = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Directory of benchmark tables.")] = None,
+    data_dir: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check supported claims against the whole table."""
-    from llm_nas.experiments import audit as audits
+    """Check supported claims against the truth, where it is known."""
+    from llm_nas.cli.answers import audited
 
-    with _store(store) as opened:
-        report = audits.audit(opened, dataset, device, data_dir)
+    report = audited(context, store, data_dir)
     if as_json:
         print_json(report)
         return
     sign, covered = report.sign_precision, report.interval_coverage
     words = "" if sign is None or covered is None else f"; sign {sign:.3f}, coverage {covered:.3f}"
-    say(f"{report.claims} supported claims{words} ({report.data_source})")
+    say(f"{report.claims} supported claims{words}")
     for m in report.worst:
         numbers = f"true {m.true_effect:+.3g}, claimed {m.mean_effect:+.3g}"
         line = f"  {m.id[:8]} {m.statement}: {numbers} [{m.low:+.3g}, {m.high:+.3g}]"
