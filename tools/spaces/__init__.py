@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from llm_nas.errors import RequestError
 
 if TYPE_CHECKING:
-    from llm_nas.tools.spaces.nested import NestedSpace
-
     from llm_nas.domain import TaskShape
     from llm_nas.ports import SearchSpace
     from llm_nas.tools.spaces.moves import NicheMoves
+    from llm_nas.tools.spaces.nested import NestedSpace
     from llm_nas.tools.spaces.pool import Pool
     from llm_nas.tools.spaces.space import Space
 
@@ -55,7 +54,7 @@ def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
     if name.split(":")[0].endswith(".py"):
         from llm_nas.tools.spaces.user import open_file
 
-        return open_file(name)
+        return open_file(name, shape)
     if name in NAMES or name.endswith(".toml"):
         from llm_nas.tools.spaces.macro import open_macro
 

@@ -86,7 +86,7 @@ def features(codes: IntArray) -> FloatArray:
     """`(n, 62)` of cells `(n, 6)`."""
     codes = twins(codes)
     live = _live_paths(codes)
-    one_hot = np.eye(len(OPERATIONS))[codes].reshape(len(codes), -1)
+    one_hot = np.eye(len(OPERATIONS))[codes].reshape(len(codes), codes.shape[1] * len(OPERATIONS))
     counts = np.stack([np.sum(codes == op, axis=1) for op in range(len(OPERATIONS))], axis=1)
     depths = [_deepest(codes, live, (CONV3, CONV1)), _deepest(codes, live, (CONV3,))]
     deep = np.stack([*depths, live.sum(axis=1)], axis=1) / _DEPTH_SCALE
