@@ -16,8 +16,10 @@ from llm_nas.conditions import (
     Condition,
     Count,
     Facts,
+    Not,
     Quantity,
     Value,
+    canonical,
     matches,
 )
 from llm_nas.domain import Arch, Candidate, Verdict
@@ -102,7 +104,7 @@ class SpaceValidator:
 
     def _inside(self, niche: str, arch: Arch, changes: list[str]) -> Arch | None:
         """The network, or the nearest one found inside the niche; None when it is too far."""
-        condition = self._partition.constraint(niche)
+        condition = canonical(self._partition.constraint(niche))
         space, here, edits = self._space, arch, 0
         distance = missed(condition, space.facts(here))
         while not matches(condition, space.facts(here)):
@@ -175,6 +177,10 @@ def missed(condition: Condition, facts: Facts) -> float:
             return float(_count_missed(condition, facts))
         case Quantity(name=name) if name in facts.quantities:
             return _range_missed(condition, facts.quantities[name])
+        case Not(part=Quantity(name=name, low=None, high=float() as high)):
+            return missed(Quantity(name=name, low=high), facts)
+        case Not(part=Quantity(name=name, low=float() as low, high=None)):
+            return missed(Quantity(name=name, high=low), facts)
         case Bound(choice=name, value=bound) if not matches(condition, facts):
             value = facts.values.get(name)
             far = 1.0 if value is None or isinstance(value, str) else abs(value - bound)

@@ -14,7 +14,7 @@ from llm_nas.agents.model.prompts import Section
 from llm_nas.agents.offline.effects import apparent_effects
 from llm_nas.choices import Choice
 from llm_nas.claims import Claim, Heuristic
-from llm_nas.conditions import Condition, Quantity, in_words, leaves
+from llm_nas.conditions import AllOf, AnyOf, Condition, Quantity, in_words, leaves
 from llm_nas.domain import Candidate, Failure, Limits, Measurement, Metric, Niche, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView
@@ -62,14 +62,17 @@ def space_section(lexicon: Lexicon) -> Section:
 
 
 def _row_line(lexicon: Lexicon, row: Row) -> str:
+    words = "" if lexicon.blind else row.choices[0].words
+    if len(row.choices) == 1:
+        (choice,) = row.choices
+        about = f" ({words})" if words else ""
+        return f"- {row.label}{about}: {_values_words(lexicon, choice)}"
     by_values: dict[str, list[str]] = {}
     for choice in row.choices:
         by_values.setdefault(_values_words(lexicon, choice), []).append(lexicon.key(choice))
     parts = [f"{', '.join(keys)}: {values}" for values, keys in by_values.items()]
-    words = "" if lexicon.blind else row.choices[0].words
-    tail = f" ({row.choices[0].name}: {words})" if words and len(row.choices) > 1 else words
-    head = "" if len(row.choices) == 1 else f"{row.label} = "
-    return f"- {head}{'; '.join(parts)}{tail and ' ' + tail.strip()}"
+    about = f" ({lexicon.key(row.choices[0])}: {words})" if words else ""
+    return f"- {row.label} = {'; '.join(parts)}{about}"
 
 
 def _values_words(lexicon: Lexicon, choice: Choice) -> str:
@@ -83,7 +86,8 @@ def _values_words(lexicon: Lexicon, choice: Choice) -> str:
 
 def words_of(lexicon: Lexicon, condition: Condition) -> str:
     """A condition in the model's words."""
-    return in_words(lexicon.condition(condition)).removeprefix("(").removesuffix(")")
+    phrase = in_words(lexicon.condition(condition))
+    return phrase[1:-1] if isinstance(condition, AllOf | AnyOf) else phrase
 
 
 def setting_section(
@@ -102,8 +106,9 @@ def setting_section(
 
 def niche_words(lexicon: Lexicon, niche: Niche) -> str:
     """A niche's name, rule and condition; no rule behind a blind lexicon."""
-    rule = "" if lexicon.blind else f"{niche.rule}; "
-    return f"{lexicon.name(niche.id)}: {rule}networks with {words_of(lexicon, niche.condition)}"
+    condition = words_of(lexicon, niche.condition)
+    rule = "" if lexicon.blind or niche.rule == condition else f"{niche.rule}; "
+    return f"{lexicon.name(niche.id)}: {rule}networks with {condition}"
 
 
 def network_line(lexicon: Lexicon, network: Measurement, view: NicheView, label: str = "") -> str:

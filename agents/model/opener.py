@@ -77,10 +77,9 @@ class ModelOpener:
         most = most_networks(self._lexicon, self._asker.options.max_reply_tokens)
         while len(found) < size:
             count = min(size - len(found), most)
-            fresh = self._ask(count, niche, seen, found, (), turn)
+            fresh = self._ask(count, niche, seen, found, turn)
             if timed is not None:
-                notes = self._timings(fresh, timed)
-                fresh = self._ask(count, niche, seen, found, notes, turn) or fresh
+                fresh = self._ask(count, niche, seen, found, turn, fresh, timed)
             if not fresh:
                 break
             found += fresh[:count]
@@ -101,11 +100,13 @@ class ModelOpener:
         niche: str | None,
         seen: Sequence[Candidate],
         found: Sequence[Candidate],
-        notes: tuple[str, ...],
         turn: int,
+        considered: Sequence[Candidate] = (),
+        timed: Timer | None = None,
     ) -> list[Candidate]:
-        """New networks of one answer; the best answer counts where none is complete."""
-        best: list[Candidate] = []
+        """New networks of one answer; the best one counts where none is complete."""
+        best = list(considered)
+        notes = self._timings(considered, timed) if timed is not None else ()
         request = self.request(count, niche, seen, found, notes, turn)
         try:
             return self._asker.ask(request, partial(self._networks, count, niche, found, best))

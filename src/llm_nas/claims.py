@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from llm_nas.conditions import Condition, Name, canonical, in_words
+from llm_nas.conditions import AllOf, AnyOf, Condition, Name, canonical, in_words
 from llm_nas.frozen import Frozen
 
 Objective: TypeAlias = Literal["accuracy", "latency", "energy"]
@@ -74,7 +74,9 @@ class Claim(Frozen):
         where = [*self.scope.tasks, *self.scope.devices, *self.scope.niches]
         size = "" if self.effect.size is None else f" by {self.effect.size:.3g} {self.effect.unit}"
         tail = f" ({', '.join(where)})" if where else ""
-        phrase = in_words(self.condition).removeprefix("(").removesuffix(")")
+        phrase = in_words(self.condition)
+        if isinstance(self.condition, AllOf | AnyOf):
+            phrase = phrase[1:-1]
         return f"{phrase} {self.effect.direction} {self.effect.objective}{size}{tail}"
 
     @property

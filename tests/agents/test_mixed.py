@@ -1,13 +1,16 @@
+"""Slots are shared by what candidates were worth, and the model's share is bounded."""
+
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_nas.agents.mixed_designer import TRY_EVERY, MixedDesigner, model_slots, worth
 
+from llm_nas.agents.mixed import LEAST_SHARE, MixedDesigner, earned_share, model_slots, worth
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Niche, Proposal
+from llm_nas.conditions import Anything
+from llm_nas.domain import ACCURACY, Candidate, ContextName, Limits, Niche
 from llm_nas.errors import ModelReplyError
 from llm_nas.ports import NicheView
 
@@ -15,15 +18,15 @@ EXTRA = 2
 
 
 def view(
-    slots: int, generation: int = 1, generations: int = 10, **gains: tuple[float, ...]
+    slots: int, generation: int = 1, niche: str = "S0", **gains: tuple[float, ...]
 ) -> NicheView:
     return NicheView(
-        dataset="cifar10",
-        device="toy",
-        niche=Niche(id="S0", rule="any"),
+        context=ContextName(space="toy", task="t", device="d"),
+        metric=ACCURACY,
+        niche=Niche(id=niche, rule="any", condition=Anything()),
         generation=generation,
-        generations=generations,
         slots=slots,
+        limits=Limits(),
         archive=(),
         measured=(),
         gaps_ms=(),
@@ -32,13 +35,8 @@ def view(
     )
 
 
-def quiet() -> int:
-    """A generation in which this niche tries no source that is behind."""
-    return next(g for g in range(1, 9) if model_slots({}, "model", "offline", view(6, g)) == 0)
-
-
 class Scripted:
-    """Proposes `slots` numbered cells, the model some more, or fails."""
+    """Proposes `slots` numbered networks, the model some more, or fails."""
 
     def __init__(self, source: str, *, fails: bool = False) -> None:
         self.source = source
@@ -46,80 +44,86 @@ class Scripted:
 
     def propose(
         self, view: NicheView, heuristics: Sequence[Heuristic], rng: np.random.Generator
-    ) -> tuple[Proposal, ...]:
+    ) -> tuple[Candidate, ...]:
         if self._fails:
             raise ModelReplyError("no answer")
+        count = view.slots + (EXTRA if self.source == "model" else 0)
         return tuple(
-            Proposal(arch=f"{self.source}{i}", operator="model", source=self.source)
-            for i in range(view.slots + (EXTRA if self.source == "model" else 0))
+            Candidate(arch=f"{self.source}{i}", niche="S0", origin=self.source)
+            for i in range(count)
         )
 
 
-def sources(view: NicheView, *, fails: bool = False) -> list[str]:
-    mixed = MixedDesigner(Scripted("model", fails=fails), Scripted("offline"))
-    return [p.source for p in mixed.propose(view, (), np.random.default_rng(0))]
+def origins(view: NicheView, *, share: float = 0.3, fails: bool = False) -> list[str]:
+    mixed = MixedDesigner(Scripted("model", fails=fails), Scripted("offline"), share)
+    return [c.origin for c in mixed.propose(view, (), np.random.default_rng(0))]
 
 
-def test_the_first_generation_is_the_offline_designers() -> None:
-    assert sources(view(4, 0)) == ["offline"] * 4
+def over_a_run(share: float = 0.3, generations: int = 40, **gains: tuple[float, ...]) -> float:
+    """The model's part of single slots in six niches."""
+    niches = [f"S{i}" for i in range(6)]
+    given_slots = [
+        model_slots(view(1, generation, niche, **gains), "model", share)
+        for generation in range(generations)
+        for niche in niches
+    ]
+    return sum(given_slots) / len(given_slots)
 
 
-def test_in_the_only_generation_the_slots_are_shared_and_left_overs_follow() -> None:
-    told = sources(view(4, 0, generations=1))
+def test_the_models_candidates_come_first_and_left_overs_last() -> None:
+    told = origins(view(4, model=(1.0,) * 9, advisor=(0.1,)), share=0.5)
     assert told == ["model"] * 2 + ["offline"] * 2 + ["model"] * EXTRA + ["offline"] * 2
 
 
-def test_slots_follow_the_measured_gain() -> None:
-    good = view(6, quiet(), model=(1.0, 1.0), offline=(0.3, 0.3))
-    bad = view(6, quiet(), model=(0.0, 0.1), offline=(1.0, 1.0))
-    assert sources(good)[:6].count("model") > 3
-    assert sources(bad).count("model") == 0
-    assert sources(view(6, quiet())).count("model") == 0
+def test_a_good_model_gets_its_share_and_not_more() -> None:
+    best = {"model": (1.0,) * 9, "advisor": (0.1,) * 9}
+    assert over_a_run(**best) == pytest.approx(0.3, abs=0.02)
+    assert over_a_run(share=0.1, **best) == pytest.approx(0.1, abs=0.02)
+    assert over_a_run(share=0.0, **best) == 0.0
 
 
-def test_a_useless_model_is_tried_again_now_and_then() -> None:
-    given_slots = [
-        model_slots({"model": (0.0,), "offline": (0.1,)}, "model", "offline", view(3, generation))
-        for generation in range(1, 1 + 2 * TRY_EVERY)
-    ]
-    assert sum(given_slots) == 2
-    assert model_slots({}, "model", "offline", view(1, quiet() + TRY_EVERY - 1)) == 0
+def test_a_model_that_does_not_pay_loses_its_share() -> None:
+    assert over_a_run(model=(0.0,) * 4, advisor=(0.6, 1.0)) == pytest.approx(LEAST_SHARE, abs=0.02)
+    assert LEAST_SHARE < over_a_run() < 0.3
+    assert earned_share({"model": (0.0, 0.0, 1.0, 1.0, 1.0)}, "model", 0.3) == 0.3
 
 
-def test_a_failure_passes_through_wherever_the_model_had_slots() -> None:
-    for slots in (4, 1):
-        with pytest.raises(ModelReplyError):
-            sources(view(slots, 0, generations=1), fails=True)
-    assert sources(view(6, quiet()), fails=True) == ["offline"] * 6
+def test_turns_are_spread_over_niches_and_generations() -> None:
+    turns = [[model_slots(view(1, g, f"S{n}"), "model", 0.3) for n in range(6)] for g in range(30)]
+    assert max(map(sum, turns)) <= 3
+    assert all(sum(row[n] for row in turns) > 0 for n in range(6))
+
+
+def test_without_a_slot_the_model_is_not_asked() -> None:
+    quiet = next(g for g in range(9) if model_slots(view(1, g), "model", 0.3) == 0)
+    assert origins(view(1, quiet), fails=True) == ["offline"]
+
+
+def test_a_failure_passes_through() -> None:
+    with pytest.raises(ModelReplyError):
+        origins(view(10), fails=True)
 
 
 def test_recent_gains_weigh_more_and_few_gains_are_doubted() -> None:
-    assert worth([0.0, 1.0]) > worth([1.0, 0.0]) > 0.0
-    assert worth([]) == 0.0
+    assert worth([0.0, 1.0], 0.0) > worth([1.0, 0.0], 0.0) > 0.0
     assert worth([], 0.5) == 0.5
-    assert worth([1.0]) == 0.5
+    assert worth([1.0], 0.0) == 0.5
     assert worth([0.2] * 40, 0.2) == pytest.approx(0.2)
-    assert worth([1.0, 1.0]) > worth([1.0])
-
-
-def test_the_offline_designer_keeps_one_slot_where_there_are_two() -> None:
-    """Otherwise a lucky first child would end the comparison."""
-    best = {"model": (1.0,) * 9, "offline": (0.0,) * 9}
-    given_slots = [model_slots(best, "model", "offline", view(n)) for n in (1, 2, 5)]
-    assert given_slots == [1, 1, 4]
 
 
 @given(
     st.integers(0, 8),
     st.integers(0, 20),
-    st.lists(st.floats(0, 1), max_size=5),
-    st.lists(st.floats(0, 1), max_size=5),
+    st.floats(0, 1),
+    st.lists(st.floats(-1, 1), max_size=5),
+    st.lists(st.floats(-1, 1), max_size=5),
 )
 def test_slots_are_never_exceeded(
-    slots: int, generation: int, mine: list[float], other: list[float]
+    slots: int, generation: int, share: float, mine: list[float], other: list[float]
 ) -> None:
-    place = view(slots, generation, model=tuple(mine), offline=tuple(other))
-    wanted = model_slots(place.gains, "model", "offline", place)
+    place = view(slots, generation, model=tuple(mine), advisor=tuple(other))
+    wanted = model_slots(place, "model", share)
     assert 0 <= wanted <= slots
-    assert sources(place)[:slots].count("model") == wanted
-    assert len(sources(place)) == slots + (EXTRA + wanted if wanted else 0)
+    told = origins(place, share=share)
+    assert told[:slots].count("model") == wanted
+    assert len(told) == slots + (EXTRA + wanted if wanted else 0)

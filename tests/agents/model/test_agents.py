@@ -7,8 +7,8 @@ import pytest
 
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.agents.model import ModelAgents, open_agents
+from llm_nas.agents.validator import SpaceValidator
 from llm_nas.claims import Heuristic
-from llm_nas.conditions import matches
 from llm_nas.domain import ACCURACY, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView, Partition, SearchSpace
@@ -33,7 +33,8 @@ def test_designer_answers_inside_its_niche(
         agents = agents_of(server, space, partition, options)
         candidates = agents.designer.propose(view, heuristics, np.random.default_rng(1))
     assert len(candidates) == 4
-    assert all(matches(view.niche.condition, space.facts(c.arch)) for c in candidates)
+    verdicts = SpaceValidator(space, partition).check("N", candidates, {})
+    assert {v.decision for v in verdicts} <= {"accepted", "repaired"}
     assert {c.niche for c in candidates} == {"N"}
     assert all(c.claims == ("a1", "b2") and c.origin == "stub" for c in candidates)
     spend = agents.governor.snapshot()["designer"]

@@ -1,60 +1,75 @@
-"""Typed claims out of a model's JSON."""
+"""A model's claims become typed ones, or it is told what is wrong."""
 
 from typing import Any
 
 import pytest
-from llm_nas.agents.model_claims import ClaimReader
 
 from llm_nas.agents.model.ask import FormatError
 from llm_nas.agents.model.blind import open_lexicon
-from llm_nas.claims import AllOf, AnyOf, Claim, OpAt, OpCount, matches
+from llm_nas.agents.model.claims import SCOPES, ClaimReader
+from llm_nas.claims import Claim
+from llm_nas.conditions import AllOf, Bound, Condition, Count, Is, Quantity
 from llm_nas.ports import NicheView, SearchSpace
 
-NO_EDGES: list[str] = []
+SHOWN = ("a", "b")
 
 
-def claim(**changes: object) -> dict[str, Any]:
-    return {
-        "all_of": [{"kind": "op_count", "op": "avg_pool_3x3", "relation": "ge", "count": 2}],
+def claim(**changes: Any) -> dict[str, Any]:
+    fields = {
+        "because": "it is  slow",
+        "all_of": [{"kind": "is", "choice": "pool", "value": "MAX"}],
         "objective": "latency",
         "direction": "raises",
-        "size": 0.4,
-        "scope": "this device",
-        "because": "P1 and\nP3",
-    } | changes
+        "size": 0.2,
+        "scope": SCOPES[1],
+    }
+    return fields | changes
 
 
 def read(space: SearchSpace, view: NicheView, item: object) -> Claim:
-    return ClaimReader(open_lexicon(space), "stub").read(view, item)
+    return ClaimReader(open_lexicon(space), "m").read(view, item, SHOWN)
 
 
 def test_a_claim_is_read(space: SearchSpace, view: NicheView) -> None:
     made = read(space, view, claim())
-    assert made.condition == OpCount(op="avg_pool_3x3", relation="ge", count=2)
-    assert made.statement == "at least 2 avg_pool_3x3 raises latency by 0.4 ms (edgegpu)"
-    assert (made.origin.source, made.origin.generation) == ("stub", 1)
-    assert made.wording == "P1 and P3"
-
-
-def test_edges_and_conjunctions_become_conditions(space: SearchSpace, view: NicheView) -> None:
-    at = {"kind": "op_at", "op": "none", "edges": ["edge_1_4", "edge_3_4", "edge_1_4"]}
-    path = {"kind": "op_on_path", "op": "nor_conv_3x3"}
-    made = read(space, view, claim(all_of=[at, path]))
-    assert isinstance(made.condition, AllOf)
-    places = made.condition.parts[0]
-    assert places == AnyOf(parts=(OpAt(edge="1>4", op="none"), OpAt(edge="3>4", op="none")))
-    arch = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|"
-    assert matches(made.condition, space.facts(space.parse(arch)))
+    assert made.statement == "pool = max raises latency by 0.2 ms (pixel3)"
+    assert (made.wording, made.origin.source, made.origin.generation) == ("it is slow", "m", 1)
+    assert made.origin.archs == SHOWN
 
 
 @pytest.mark.parametrize(
-    ("objective", "scope", "datasets", "devices", "niches"),
+    ("atom", "condition"),
     [
-        ("latency", "everywhere", (), (), ()),
-        ("latency", "this device", (), ("edgegpu",), ()),
-        ("latency", "this niche", (), ("edgegpu",), ("S3",)),
-        ("accuracy", "this device", ("cifar10",), (), ()),
-        ("accuracy", "this niche", ("cifar10",), (), ("S3",)),
+        ({"kind": "is", "choice": "k1", "value": "5"}, Is(choice="k1", values=(5,))),
+        (
+            {"kind": "bound", "choice": "width", "relation": "le", "value": 32},
+            Bound(choice="width", relation="le", value=32),
+        ),
+        (
+            {"kind": "count", "group": "kernels", "value": 7, "relation": "ge", "count": 2},
+            Count(group="kernels", values=(7,), relation="ge", count=2),
+        ),
+        (
+            {"kind": "quantity", "name": "macs_m", "relation": "lt", "value": 250},
+            Quantity(name="macs_m", high=250.0),
+        ),
+    ],
+)
+def test_every_kind_of_condition(
+    space: SearchSpace, view: NicheView, atom: dict[str, Any], condition: Condition
+) -> None:
+    assert read(space, view, claim(all_of=[atom])).condition == condition
+    both = read(space, view, claim(all_of=[atom, *claim()["all_of"]])).condition
+    assert both == AllOf(parts=(condition, Is(choice="pool", values=("max",))))
+
+
+@pytest.mark.parametrize(
+    ("objective", "scope", "tasks", "devices", "niches"),
+    [
+        ("latency", "this niche", (), ("pixel3",), ("N",)),
+        ("latency", SCOPES[1], (), ("pixel3",), ()),
+        ("accuracy", SCOPES[1], ("digits",), (), ()),
+        ("accuracy", "everywhere", (), (), ()),
     ],
 )
 def test_scopes(
@@ -62,13 +77,12 @@ def test_scopes(
     view: NicheView,
     objective: str,
     scope: str,
-    datasets: tuple[str, ...],
+    tasks: tuple[str, ...],
     devices: tuple[str, ...],
     niches: tuple[str, ...],
 ) -> None:
     made = read(space, view, claim(objective=objective, scope=scope)).scope
-    assert made.space == space.name
-    assert (made.datasets, made.devices, made.niches) == (datasets, devices, niches)
+    assert (made.space, made.tasks, made.devices, made.niches) == ("toy", tasks, devices, niches)
 
 
 @pytest.mark.parametrize(("size", "kept"), [(-0.5, 0.5), (None, None), (0, None), ("big", None)])
@@ -84,15 +98,23 @@ def test_sizes_are_positive_or_unknown(
         ("text", "JSON object"),
         (claim(all_of=[]), "at least one condition"),
         (claim(all_of=["x"]), "JSON object"),
-        (claim(all_of=[{"kind": "magic"}]), "kind 'magic' is unknown"),
-        (claim(all_of=[{"kind": "op_on_path", "op": "conv5x5"}]), "expected one of skip_connect"),
-        (claim(all_of=[{"kind": "op_at", "op": "none", "edges": NO_EDGES}]), "at least one edge"),
-        (claim(all_of=[{"kind": "op_at", "op": "none", "edges": ["9"]}]), "edge '9' is unknown"),
+        (claim(all_of=[{"kind": "magic"}]), "kind 'magic', expected one of is, bound"),
+        (claim(all_of=[{"kind": "is", "choice": "conv"}]), "choice 'conv' is unknown"),
+        (claim(all_of=[{"kind": "is", "choice": "k1", "value": 4}]), "k1 is one of 3, 5, 7"),
         (
-            claim(all_of=[{"kind": "op_count", "op": "none", "relation": "gt", "count": 1}]),
-            "relation",
+            claim(all_of=[{"kind": "bound", "choice": "pool", "value": "max"}]),
+            "pool has no order",
         ),
-        (claim(all_of=[{"kind": "dead_edges", "relation": "ge", "count": -1}]), "count"),
+        (claim(all_of=[{"kind": "count", "group": "pools"}]), "expected one of kernels"),
+        (
+            claim(all_of=[{"kind": "count", "group": "kernels", "value": 9}]),
+            "no choice of kernels has that value",
+        ),
+        (
+            claim(all_of=[{"kind": "quantity", "name": "macs_m", "relation": "eq"}]),
+            "is ge or lt",
+        ),
+        (claim(all_of=[{"kind": "quantity", "name": "draw"}]), "expected one of macs_m"),
         (claim(direction="sideways"), "direction"),
         (claim(objective="beauty"), "objective"),
         (claim(size=float("inf")), "size"),

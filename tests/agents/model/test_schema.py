@@ -1,179 +1,140 @@
-"""Narrowed schemas: exact covers of niches, and OpenAI's strict rules."""
+"""Schemas of any space: strict, narrowed by a niche's plain conditions, bounded in size."""
 
 import json
 import random
-from itertools import product
-from math import comb
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from llm_nas.agents.model_analyst import SCOPES
-from llm_nas.agents.model_designer import read_cell
 
 from llm_nas.agents.chat.nonsense import random_instance
 from llm_nas.agents.model.blind import Lexicon, blind_lexicon, open_lexicon
+from llm_nas.agents.model.claims import SCOPES
+from llm_nas.agents.model.networks import most_networks, networks_form, read_networks
 from llm_nas.agents.model.schema import (
-    Box,
-    cells_schema,
-    choices,
+    MOST_VALUES,
     claims_schema,
-    niche_boxes,
-    part_of_niche,
+    narrowed,
+    networks_schema,
 )
-from llm_nas.domain import IntArray
+from llm_nas.choices import Choice
+from llm_nas.conditions import AllOf, Anything, Bound, Count, Is, Not, Quantity, matches
 from llm_nas.ports import Partition, SearchSpace
-from llm_nas.tools.partition import make_partition
+from llm_nas.tools.niches import open_partition
+from llm_nas.tools.spaces import open_space
+from llm_nas.tools.spaces.space import Space
 
-NICHES = ("S0", "S1", "S2", "S3", "S4", "S5")
-
-
-def members_of(space: SearchSpace, boxes: tuple[Box, ...]) -> set[int]:
-    """The slow twin: the cells the boxes admit, one by one."""
-    return {space.index(cell) for box in boxes for cell in product(*box)}
-
-
-@pytest.mark.parametrize("niche", NICHES)
-def test_the_union_of_the_boxes_is_the_niche(
-    space: SearchSpace, partition: Partition, niche: str
-) -> None:
-    boxes = niche_boxes(space, partition.members(niche))
-    assert boxes is not None
-    assert members_of(space, boxes) == set(partition.members(niche).tolist())
+STRICT = {
+    "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum",
+    "minItems", "maxItems", "minimum", "maximum", "maxLength",
+}  # fmt: skip
 
 
-def test_box_counts_have_closed_forms(space: SearchSpace, partition: Partition) -> None:
-    counts = {n: len(niche_boxes(space, partition.members(n)) or ()) for n in NICHES}
-    assert counts == {
-        "S0": 1,
-        "S1": 6,
-        "S2": comb(6, 1),
-        "S3": comb(6, 2),
-        "S4": comb(6, 3),
-        "S5": comb(6, 4),
-    }
+def nodes_in(schema: Any) -> list[dict[str, Any]]:
+    """Every part of a schema that is a schema itself."""
+    node = cast(dict[str, Any], schema)
+    parts = [*node.get("properties", {}).values(), *node.get("anyOf", ())]
+    parts += [node["items"]] if "items" in node else []
+    return [node, *(inner for part in parts for inner in nodes_in(part))]
 
 
-def test_exactly_two_3x3_becomes_fifteen_placements(
-    space: SearchSpace, partition: Partition
-) -> None:
-    boxes = niche_boxes(space, partition.members("S3"))
-    assert boxes is not None
-    conv = space.operations.index("nor_conv_3x3")
-    others = tuple(op for op in range(5) if op != conv)
-    for box in boxes:
-        assert sorted(box, key=len) == [(conv,), (conv,), others, others, others, others]
+def spaces() -> list[SearchSpace]:
+    wide = [Choice(f"w{i}", tuple(range(1, 200)), ordered=True) for i in range(60)]
+    return [open_space("nb201"), open_space("anb"), open_space("hwgpt-s"), Space("wide", wide)]
 
 
-def test_no_partition_is_one_box_and_other_counts_work(space: SearchSpace) -> None:
-    everything = make_partition(space, "none")
-    boxes = niche_boxes(space, everything.members("all"))
-    assert boxes == (((0, 1, 2, 3, 4),) * 6,)
-    pools = make_partition(space, "count:avg_pool_3x3")
-    for niche in pools.niches:
-        found = niche_boxes(space, pools.members(niche.id))
-        assert found is not None
-        assert members_of(space, found) == set(pools.members(niche.id).tolist())
-
-
-def test_a_random_niche_has_no_small_cover(space: SearchSpace) -> None:
-    dealt = make_partition(space, "random", seed=1)
-    assert niche_boxes(space, dealt.members("R2")) is None
-    assert niche_boxes(space, np.array([], dtype=np.int64)) is None
-
-
-def test_a_small_niche_without_structure_is_listed(space: SearchSpace) -> None:
-    members: IntArray = np.random.default_rng(3).choice(space.size, 200, replace=False)
+@pytest.mark.parametrize("space", spaces(), ids=lambda s: s.name)
+def test_schemas_obey_strict_mode(space: SearchSpace) -> None:
     lexicon = open_lexicon(space)
-    schema = cells_schema(lexicon, None, members, 2)
-    listed = schema["properties"]["cells"]["items"]["properties"]["ops"]["enum"]
-    assert len(listed) == 200
-    cell, _ = read_cell(lexicon, {"ops": listed[17], "rationale": "x"})
-    assert space.index(cell) == members[17]
+    networks = networks_schema(lexicon, Anything(), 4)
+    for schema in (networks, claims_schema(lexicon, SCOPES, ["H1", "H2"], 3)):
+        assert json.loads(json.dumps(schema)) == schema
+        nodes = nodes_in(schema)
+        assert sum(len(node.get("enum", ())) for node in nodes) <= MOST_VALUES + 100
+        for node in nodes:
+            assert set(node) <= STRICT
+            if "properties" in node:
+                assert node["additionalProperties"] is False
+                assert node["required"] == list(node["properties"])
+    assert len(json.dumps(networks)) < 20_000
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), niche=st.sampled_from(NICHES), blind=st.booleans())
-def test_every_valid_answer_is_in_the_niche(
-    space: SearchSpace, partition: Partition, seed: int, niche: str, blind: bool
-) -> None:
-    lexicon = lexicon_for(space, partition, blind)
-    members = partition.members(niche)
-    schema = cells_schema(lexicon, niche_boxes(space, members), members, 3)
-    answer: Any = random_instance(schema, random.Random(seed))
-    assert len(answer["cells"]) == 3
-    for item in answer["cells"]:
-        cell, rationale = read_cell(lexicon, item)
-        assert partition.niche_of(cell) == niche
-        assert rationale
+def test_a_niche_narrows_what_it_says_plainly(space: SearchSpace) -> None:
+    condition = AllOf(
+        parts=(
+            Is(choice="pool", values=("max", "none")),
+            Bound(choice="width", relation="ge", value=30),
+            Not(part=Is(choice="k1", values=(5,))),
+            Count(group="kernels", values=(7,), relation="ge", count=1),
+            AllOf(parts=(Bound(choice="e1", relation="le", value=4), Quantity(name="macs_m"))),
+        )
+    )
+    left = narrowed(space.choices, condition)
+    assert left["pool"] == ("max", "none")
+    assert left["width"] == (32, 48, 64)
+    assert left["k1"] == (3, 7)
+    assert left["e1"] == (1, 4)
+    assert left["k2"] == (3, 5, 7)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_part_of_an_irregular_niche_lies_inside_it_and_holds_the_front(
-    space: SearchSpace, seed: int
-) -> None:
-    """Equal parts of a made-up latency: no small cover, yet no box leaves the niche."""
-    rng = np.random.default_rng(seed)
-    cost = space.codes() @ rng.normal(size=len(space.edges)) + rng.normal(size=space.size)
-    members: IntArray = np.sort(np.argsort(cost)[5000:7600])
-    assert niche_boxes(space, members) is None
-    front = [space.cell(int(i)) for i in rng.choice(members, 5, replace=False)]
-    boxes = part_of_niche(space, members, front, rng)
-    assert boxes is not None
-    assert choices(boxes) <= 800
-    covered = members_of(space, boxes)
-    assert covered <= set(members.tolist())
-    assert {space.index(cell) for cell in front} <= covered
-    other = part_of_niche(space, members, (), np.random.default_rng(seed + 100))
-    assert other is not None
-    assert len(covered | members_of(space, other)) > len(covered)
+def test_only_conditional_choices_may_be_left_out(space: SearchSpace) -> None:
+    def stride(condition: Is | Anything) -> dict[str, Any]:
+        schema = networks_schema(open_lexicon(space), condition, 1)
+        items: dict[str, Any] = schema["properties"]["networks"]["items"]["properties"]
+        assert None not in items["pool"]["enum"]
+        found: dict[str, Any] = items["stride"]
+        return found
+
+    assert stride(Anything()) == {"type": ["integer", "null"], "enum": [2, 3, None]}
+    assert stride(Is(choice="stride", values=(3,))) == {"type": "integer", "enum": [3]}
 
 
-def test_a_part_of_a_regular_niche_is_the_niche(space: SearchSpace, partition: Partition) -> None:
-    boxes = part_of_niche(space, partition.members("S3"), (), np.random.default_rng(0))
-    assert boxes is not None
-    assert members_of(space, boxes) == set(partition.members("S3").tolist())
+def test_a_choice_of_many_values_becomes_a_range() -> None:
+    space = Space("long", [Choice("n", tuple(range(8, 520, 4)), ordered=True)])
+    schema = networks_schema(open_lexicon(space), Anything(), 1)
+    one = schema["properties"]["networks"]["items"]["properties"]["n"]
+    assert one == {"type": "integer", "minimum": 8, "maximum": 516}
 
 
-def lexicon_for(space: SearchSpace, partition: Partition, blind: bool) -> Lexicon:
+def lexicon_for(space: SearchSpace, partition: Partition, *, blind: bool) -> Lexicon:
     if not blind:
         return open_lexicon(space)
     return blind_lexicon(space, partition, np.random.default_rng(5))
 
 
-def objects_in(schema: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    if isinstance(schema, dict):
-        node = cast(dict[str, Any], schema)
-        if node.get("type") == "object":
-            found.append(node)
-        for part in node.values():
-            found.extend(objects_in(part))
-    if isinstance(schema, list):
-        for part in cast(list[object], schema):
-            found.extend(objects_in(part))
-    return found
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("name", ["nb201", "anb", "hwgpt-s"])
+def test_any_answer_of_the_schema_is_read(name: str, blind: bool) -> None:
+    space = open_space(name)
+    lexicon = lexicon_for(space, open_partition(None, space), blind=blind)
+    for seed in range(5):
+        form = networks_form(lexicon, Anything(), 3)
+        answer = cast(dict[str, Any], random_instance(form.schema, random.Random(seed)))
+        written = read_networks(lexicon, answer)
+        assert sum(w.arch is not None for w in written) >= 1
+        for network in written:
+            assert network.arch is None or space.parse(network.arch) == network.arch
 
 
-@pytest.mark.parametrize("niche", NICHES)
-def test_schemas_obey_strict_mode(space: SearchSpace, partition: Partition, niche: str) -> None:
-    lexicon = open_lexicon(space)
-    members = partition.members(niche)
-    boxes = niche_boxes(space, members)
-    assert boxes is not None
-    assert choices(boxes) <= 800
-    cells = cells_schema(lexicon, boxes, members, 4)
-    claims = claims_schema(lexicon, SCOPES, ["H1", "H2"])
-    for schema in (cells, claims):
-        assert schema["type"] == "object"
-        assert json.loads(json.dumps(schema)) == schema
-        for node in objects_in(schema):
-            assert node["additionalProperties"] is False
-            assert node["required"] == list(node["properties"])
+@pytest.mark.parametrize("blind", [False, True])
+def test_plain_niches_are_met_by_construction(
+    space: SearchSpace, partition: Partition, blind: bool
+) -> None:
+    lexicon = lexicon_for(space, partition, blind=blind)
+    for niche in partition.niches:
+        form = networks_form(lexicon, niche.condition, 6)
+        answer = cast(dict[str, Any], random_instance(form.schema, random.Random(1)))
+        for written in read_networks(lexicon, answer):
+            assert written.arch is not None
+            assert matches(niche.condition, space.facts(written.arch))
+
+
+def test_an_answer_fits_its_limit(space: SearchSpace) -> None:
+    assert most_networks(open_lexicon(space), 4000) == 12
+    assert most_networks(open_lexicon(open_space("hwgpt-s")), 1000) < 5
+    assert most_networks(open_lexicon(open_space("hwgpt-s")), 64) == 1
 
 
 def test_without_heuristics_there_is_nothing_to_vote_on(space: SearchSpace) -> None:
-    schema = claims_schema(open_lexicon(space), SCOPES, [])
+    schema = claims_schema(open_lexicon(space), SCOPES, [], 3)
     assert set(schema["properties"]) == {"claims", "note"}
