@@ -10,6 +10,7 @@ This module imports nothing heavy: the libraries read the variables once, when t
 
 import os
 import sys
+from importlib import import_module
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -33,9 +34,7 @@ def limit_threads(threads: int = 1) -> None:
     for name in VARIABLES:
         os.environ[name] = str(threads)
     if "numpy" in sys.modules:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(threads)
+        import_module("threadpoolctl").threadpool_limits(threads)
 
 
 def usable_cores() -> int:

@@ -65,7 +65,7 @@ def test_a_label_one_niche_farther_weighs_e_to_the_minus_two() -> None:
 
 
 def _sums() -> FloatArray:
-    return toy.kernels(FEATURES.pool).sum(axis=1)
+    return np.asarray(toy.kernels(FEATURES.pool).sum(axis=1), dtype=np.float64)
 
 
 def _range_of(rows: IntArray) -> TrainingRange:

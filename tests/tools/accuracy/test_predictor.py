@@ -158,7 +158,7 @@ class TestLabels:
 
         def goodness(rows: IntArray) -> FloatArray:
             asked.extend(rows.tolist())
-            return pool.embedding[rows].sum(axis=1)
+            return np.asarray(pool.embedding[rows].sum(axis=1), dtype=np.float64)
 
         chosen, known = choose_labels(pool, goodness, 300, 4, by)
         assert chosen.tolist() == asked
