@@ -40,7 +40,7 @@ def _rng(run: Run, state: NicheState, purpose: str = "") -> np.random.Generator:
     return niche_rng(run.request.seed, state["generation"], state["plan"]["niche"] + purpose)
 
 
-def _event(state: NicheState, run: Run, role: str, name: str, **data: Any) -> TraceEvent:
+def _event(state: NicheState, run: Run, role: str, name: str, /, **data: Any) -> TraceEvent:
     return run.trace.event(state["generation"], state["plan"]["niche"], role, name, **data)
 
 

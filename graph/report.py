@@ -1,5 +1,6 @@
 """The report of a run: only here, after the search, is truth opened."""
 
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -117,6 +118,7 @@ def front_of(run: Run, rows: Sequence[Measurement], truth: Truth | None) -> tupl
 
 def _seconds(run: Run) -> Seconds:
     kept = run.ledger.seconds()
+    kept["total"] = kept.get("total", 0.0) + time.monotonic() - run.opened_s
     return Seconds(**{name: kept.get(name, 0.0) for name in Seconds.model_fields})
 
 

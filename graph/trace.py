@@ -44,7 +44,9 @@ class Trace:
             if block:
                 self.append(block)
 
-    def event(self, generation: int, niche: str, role: str, event: str, **data: Any) -> TraceEvent:
+    def event(
+        self, generation: int, niche: str, role: str, event: str, /, **data: Any
+    ) -> TraceEvent:
         """An event of this run; its place in its block is set when the block is written."""
         return TraceEvent(
             ts=now(),
