@@ -10,6 +10,7 @@ from llm_nas.agents.budget.governor import CapReached, Governor, MeteredTranspor
 from llm_nas.agents.budget.usage import PriceUsd
 from llm_nas.agents.chat.errors import CallFailed
 from llm_nas.agents.chat.options import ModelOptions
+from llm_nas.agents.chat.retry import Gate, RetryingTransport
 from llm_nas.agents.chat.transport import Caller, ChatReply, ChatRequest, Message
 from llm_nas.domain import RoleUsage
 from llm_nas.errors import RequestError
@@ -64,7 +65,9 @@ def test_spend_is_counted_by_role_and_priced() -> None:
     line.send(request_of("analyst"))
     line.send(request_of("designer"))
     line.send(request_of("designer"))
-    spent = governor.snapshot()
+    spent = {
+        role: u.model_copy(update={"seconds": 0.0}) for role, u in governor.snapshot().items()
+    }
     assert spent["analyst"] == RoleUsage(
         model="m", calls=1, tokens_in=1000, tokens_out=500, usd=0.006
     )
@@ -114,12 +117,72 @@ def test_each_cap_ends_the_calls(caps: ModelOptions, calls: int, told: str) -> N
     assert governor.cost().calls == calls
 
 
-def test_time_is_a_cap_too() -> None:
+def test_time_counts_while_a_role_waits_and_goes_on_after_a_resume() -> None:
+    now = [0.0]
+
+    class Takes:
+        def send(self, request: ChatRequest) -> ChatReply:
+            now[0] += 6.0
+            return ChatReply("{}", 1, 1, "m", "plain")
+
+    def clock() -> float:
+        return now[0]
+
+    first = Governor(ModelOptions(max_seconds=10), PRICES, clock=clock)
+    MeteredTransport(Takes(), first).send(request_of())
+    now[0] += 100.0
+    assert first.exhausted() is None, "time in which nobody waited does not count"
+    assert first.snapshot()["designer"].seconds == 6.0
+    resumed = Governor(ModelOptions(max_seconds=10), PRICES, first.snapshot(), clock)
+    MeteredTransport(Takes(), resumed).send(request_of())
+    assert resumed.exhausted() == "--max-seconds 10 reached"
+
+
+def test_calls_at_the_same_time_count_once() -> None:
     now = [0.0]
     governor = Governor(ModelOptions(max_seconds=10), PRICES, clock=lambda: now[0])
-    assert governor.exhausted() is None
-    now[0] = 10.0
-    assert governor.exhausted() == "--max-seconds 10 reached"
+    tickets = [governor.admit(request_of()) for _ in range(3)]
+    now[0] = 4.0
+    for ticket in tickets:
+        governor.settle(ticket)
+    assert governor.snapshot()["designer"].seconds == 4.0
+
+
+def test_refused_answers_cost_what_the_provider_says() -> None:
+    """Fifty over-long answers of 17,000 tokens against a cap of 10,000: one is paid for."""
+    refused = CallFailed("too_long", "an answer of 70000 characters", tokens=(100, 17_000))
+    governor = Governor(ModelOptions(max_tokens=10_000), PRICES)
+    line = MeteredTransport(Instant(refused), governor)
+    for _ in range(50):
+        with pytest.raises(CallFailed):
+            line.send(request_of())
+    spent = governor.snapshot()["designer"]
+    assert (spent.calls, spent.tokens_in, spent.tokens_out) == (1, 100, 17_000)
+    assert spent.usd == pytest.approx((100 * 1.0 + 17_000 * 4.0) / 1e6)
+
+
+def test_a_prompt_perhaps_paid_for_is_counted_as_estimated() -> None:
+    governor = Governor(ModelOptions(), PRICES)
+    request = request_of(text="x" * 960)
+    for kind, counted in (("timeout", True), ("rate_limit", False), ("connection", False)):
+        before = governor.cost().tokens_in
+        with pytest.raises(CallFailed):
+            MeteredTransport(Instant(CallFailed(kind, "no")), governor).send(request)  # type: ignore[arg-type]
+        assert governor.cost().tokens_in - before == counted * request.prompt_tokens
+
+
+def test_every_attempt_is_a_call() -> None:
+    """Retries count: six attempts are allowed, whatever request they belong to."""
+    options = ModelOptions(max_calls=6, retries=4, backoff_s=0.001)
+    governor = Governor(options, PRICES)
+    inner = MeteredTransport(Instant(CallFailed("server", "busy")), governor)
+    line = RetryingTransport(inner, Gate(4), options, sleep=lambda seconds: None)
+    with pytest.raises(CallFailed, match="server"):
+        line.send(request_of())
+    assert governor.cost().calls == 5
+    with pytest.raises(CapReached):
+        line.send(request_of())
+    assert governor.cost().calls == 6
 
 
 def test_calls_in_flight_hold_their_place() -> None:
@@ -180,14 +243,14 @@ def test_a_model_that_only_fails_is_told_once() -> None:
     assert governor.troubles() == []
 
 
-def test_failures_are_recorded_without_cost() -> None:
+def test_failures_are_recorded() -> None:
     governor = Governor(ModelOptions(), PRICES)
-    line = MeteredTransport(Instant(CallFailed("refusal", "no")), governor)
+    line = MeteredTransport(Instant(CallFailed("refusal", "no", tokens=(9, 1))), governor)
     with pytest.raises(CallFailed):
         line.send(request_of())
-    assert governor.snapshot()["designer"] == RoleUsage(
-        model="m", calls=1, failures=1, failure="refusal: no"
-    )
+    spent = governor.snapshot()["designer"]
+    assert (spent.calls, spent.failures, spent.failure) == (1, 1, "refusal: no")
+    assert (spent.tokens_in, spent.tokens_out) == (9, 1)
     (record,) = governor.take("designer", "S2", 3)
     assert (record.outcome, record.detail) == ("failure", "refusal: no")
     assert governor.take("designer", "S2", 3) == ()

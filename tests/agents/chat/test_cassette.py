@@ -33,7 +33,7 @@ class Counting:
     def send(self, request: ChatRequest) -> ChatReply:
         self.calls += 1
         if self.calls % 3 == 0:
-            raise CallFailed("timeout", "too slow")
+            raise CallFailed("timeout", "too slow", tokens=(7, 3))
         return ChatReply(f'{{"n": {self.calls}}}', 10, 5, "m-1", "json_schema", "stop")
 
 
@@ -51,7 +51,7 @@ def test_a_replay_gives_the_same_answers_and_failures(tmp_path: Path) -> None:
     assert [player.send(REQUEST), player.send(REQUEST)] == replies
     with pytest.raises(CallFailed, match="timeout: too slow") as caught:
         player.send(REQUEST)
-    assert caught.value.kind == "timeout"
+    assert (caught.value.kind, caught.value.tokens) == ("timeout", (7, 3))
 
 
 def test_a_miss_is_loud_and_shows_the_difference(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_recording_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     record(path)
     with path.open("a") as file:
-        file.write('{"cassette": 1, "key": "cut of')
+        file.write('{"cassette": 2, "key": "cut of')
     model = Counting()
     recorder = Recorder(model, Cassette(path))
     assert recorder.send(REQUEST).text == '{"n": 1}'

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from llm_nas.agents.chat.errors import CallFailed, classify, redact
-from llm_nas.agents.chat.options import ModelOptions, role_models
+from llm_nas.agents.chat.options import ModelOptions, model_label, role_models
 from llm_nas.errors import LlmNasError, RequestError
 
 
@@ -72,7 +72,13 @@ def test_retry_after_is_seconds_milliseconds_or_a_date() -> None:
 
 def test_roles_default_to_the_requests_model() -> None:
     options = ModelOptions(designer_model="big")
-    assert role_models("small", options) == {"analyst": "small", "designer": "big"}
+    assert role_models("small", options) == {
+        "analyst": "small",
+        "designer": "big",
+        "opener": "big",
+    }
+    assert model_label("manual:/home/me/answers") == "manual"
+    assert model_label("openai:gpt-4.1") == "openai:gpt-4.1"
 
 
 @pytest.mark.parametrize(

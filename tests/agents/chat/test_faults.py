@@ -136,6 +136,8 @@ def test_what_waiting_cannot_cure_fails_at_once(
             send(server, options)
     assert caught.value.kind == kind
     assert len(server.asked) == 1
+    if fault.status == 200:
+        assert caught.value.tokens == (100, 50), "what is refused is paid for"
     assert "sk-abc" not in str(caught.value)
     assert len(str(caught.value)) < 400
 

@@ -1,6 +1,7 @@
 """The model agents over HTTP: request in, candidates and claims out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from llm_nas.claims import Heuristic
 from llm_nas.domain import ACCURACY, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.ports import NicheView, Partition, SearchSpace
-from tests.agents.openai_server import Answer, Asked, OpenAIServer, valid_nonsense
+from tests.agents.openai_server import (
+    Answer,
+    Asked,
+    OpenAIServer,
+    completion,
+    failure,
+    valid_nonsense,
+)
 
 
 def agents_of(
@@ -105,3 +113,52 @@ def test_a_model_that_cannot_be_used_is_a_bad_request(
     with pytest.raises(RequestError) as caught:
         open_agents(SearchRequest(model=model), space, partition, metric=ACCURACY)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fifth_of_failing_calls_costs_no_answer(
+    space: SearchSpace, partition: Partition, view: NicheView, options: ModelOptions, seed: int
+) -> None:
+    """Rate limits, errors and broken bodies at random; every attempt is counted."""
+    rng = np.random.default_rng(seed)
+    faults = [failure(429), failure(500), Answer(cut="at once"), completion(""), completion("?")]
+
+    def script(asked: Asked) -> Answer:
+        broken = rng.random() < 0.2
+        return faults[asked.number % len(faults)] if broken else valid_nonsense(asked)
+
+    with OpenAIServer(script) as server:
+        agents = agents_of(server, space, partition, options)
+        for generation in range(1, 13):
+            place = replace(view, generation=generation)
+            assert agents.designer.propose(place, (), np.random.default_rng(0))
+        usage = agents.governor.snapshot()["designer"]
+        assert usage.calls == len(server.asked)
+    assert usage.failures + usage.repairs > 0
+
+
+def test_a_run_is_replayed_to_the_bit(
+    space: SearchSpace, partition: Partition, view: NicheView, tmp_path: Path
+) -> None:
+    """Failures, repairs, tokens and all."""
+    rng = np.random.default_rng(0)
+
+    def script(asked: Asked) -> Answer:
+        return failure(500) if rng.random() < 0.3 else valid_nonsense(asked)
+
+    def told(agents: ModelAgents) -> object:
+        views = [replace(view, generation=g) for g in range(1, 5)]
+        rngs = np.random.default_rng(0)
+        opened = agents.opener.open(6)
+        proposed = [agents.designer.propose(v, (), rngs) for v in views]
+        usage = agents.governor.snapshot()["designer"].model_copy(update={"seconds": 0.0})
+        return opened, proposed, agents.analyst.study(view, ()), usage
+
+    tape = tmp_path / "tape.jsonl"
+    with OpenAIServer(script) as server:
+        base = ModelOptions(backoff_s=0.001, record=tape)
+        first = told(agents_of(server, space, partition, base))
+        again = ModelOptions(replay=tape, backoff_s=30.0)
+        asked = len(server.asked)
+        assert told(agents_of(server, space, partition, again)) == first
+        assert len(server.asked) == asked
