@@ -15,6 +15,7 @@ from llm_nas.evaluation.picture import front_png
 from llm_nas.evaluation.score import Scores, score
 from llm_nas.evaluation.truth import Truth, open_truth
 from llm_nas.graph import run_dir
+from llm_nas.graph.history import history_before
 from llm_nas.graph.proposals import together, total
 from llm_nas.graph.run import Run, shared_store
 from llm_nas.knowledge.archive import ParetoArchive
@@ -82,7 +83,7 @@ def _report(
         cost=_cost(run),
         proposals=together(by_origin),
         proposals_by=by_origin,
-        sources=tuple(getattr(run.advisor, "verdicts", ())),
+        sources=run.advisor.sources(history_before(run, run.ledger.next_generation())),
         notes=(*run.context.notes, finished),
         predictor=None if predicted is None else predicted.summary([m.arch for m in rows]),
         versions={name: version(name) for name in _VERSIONED},

@@ -21,6 +21,7 @@ from llm_nas.domain import (
     Measurement,
     Metric,
     Niche,
+    SourceVerdict,
     TaskShape,
     Timing,
     Verdict,
@@ -256,6 +257,10 @@ class Advisor(Protocol):
 
     def gains(self, history: History, archs: Sequence[Arch]) -> FloatArray:
         """Expected hypervolume gain of architectures, `(n,)`; NaN before anything is known."""
+        ...
+
+    def sources(self, history: History) -> tuple[SourceVerdict, ...]:
+        """What the labels so far say of every zero-cost score."""
         ...
 
 

@@ -180,3 +180,8 @@ class NoAdvisor:
         """Nobody knows."""
         del history
         return np.full(len(archs), np.nan)
+
+    def sources(self, history: History) -> tuple[SourceVerdict, ...]:
+        """None: nothing is believed."""
+        del history
+        return ()
