@@ -8,8 +8,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, TypeAlias
+
+Tell: TypeAlias = Callable[[Any], None]
 
 _LONGEST_LINE = 64 * 2**20
 _MOST_NOISE = 200
@@ -70,8 +72,12 @@ class Link:
                 self._complaints.append(line.decode(errors="replace").strip())
                 del self._complaints[:-20]
 
-    def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def ask(
+        self, request: Mapping[str, Any], seconds: float, tell: Tell | None = None
+    ) -> dict[str, Any]:
         """The answer to a request, waited for at most `seconds`.
+
+        Answers with a `progress` are passed to `tell` and start the waiting anew.
 
         Raises:
             LinkBroken: after which the link is closed and of no further use.
@@ -80,7 +86,7 @@ class Link:
         identity = f"{self._asked}"
         try:
             self._send({**request, "id": identity})
-            return self._answer(identity, time.monotonic() + seconds)
+            return self._answer(identity, seconds, tell)
         except LinkBroken:
             self.close()
             raise
@@ -93,21 +99,33 @@ class Link:
         except (OSError, ValueError) as error:
             raise LinkBroken(self._why("the other side closed the connection")) from error
 
-    def _answer(self, identity: str, deadline: float) -> dict[str, Any]:
-        for _ in range(_MOST_NOISE):
-            try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise LinkBroken("no answer in time") from None
-            if line is None:
-                raise LinkBroken(self._why("the other side ended"))
-            answer = _object(line)
-            if answer is not None and answer.get("id") == identity:
+    def _answer(self, identity: str, seconds: float, tell: Tell | None) -> dict[str, Any]:
+        deadline, noise = time.monotonic() + seconds, 0
+        while noise < _MOST_NOISE:
+            answer = _object(self._line(deadline))
+            if answer is None or answer.get("id") != identity:
+                noise += 1
+            elif "progress" not in answer:
                 return answer
+            else:
+                deadline = time.monotonic() + seconds
+                if tell is not None:
+                    tell(answer["progress"])
         raise LinkBroken(f"{_MOST_NOISE} lines that answer nothing")
+
+    def _line(self, deadline: float) -> bytes:
+        try:
+            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise LinkBroken("no answer in time") from None
+        if line is None:
+            raise LinkBroken(self._why("the other side ended"))
+        return line
 
     def _why(self, what: str) -> str:
         self._readers[1].join(timeout=1.0)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
         code = self._process.poll()
         how = "" if code is None else f" ({_ending(code)})"
         said = next((line for line in reversed(self._complaints) if line), "")

@@ -64,6 +64,10 @@ class RealDevice:
         model = path.read_bytes()
         return steady(lambda: self.client.time(model, self.card))
 
+    def of(self, space: SearchSpace, shape: TaskShape) -> "RealDevice":
+        """The same device and connection for the networks of another space."""
+        return RealDevice(self.client, self.card, space, shape, self._folder)
+
     def close(self) -> None:
         """End the connection."""
         self.client.close()

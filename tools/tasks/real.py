@@ -16,6 +16,7 @@ from llm_nas.tools.tasks.sources import DIGITS, is_real, open_source
 
 if TYPE_CHECKING:
     from llm_nas.tools.export.network import Normalised
+    from llm_nas.tools.tasks.trainer import Trainer
     from llm_nas.tools.tasks.training import Progress
 
 Tell = Callable[[Arch, "Progress"], None]
@@ -38,6 +39,7 @@ class RealTask:
         epochs: int,
         folder: Path,
         tell: Tell | None = None,
+        trainer: "Trainer | None" = None,
     ) -> None:
         from llm_nas.tools.tasks.training import Recipe
         from llm_nas.tools.tasks.weights import WeightStore
@@ -48,7 +50,8 @@ class RealTask:
         self.space = space
         self.weights = WeightStore(folder)
         self._recipe = Recipe()
-        self._tell = tell
+        self.tell = tell
+        self._trainer = trainer
 
     @property
     def chance(self) -> float:
@@ -91,9 +94,11 @@ class RealTask:
         """Build, train and validate once; what goes wrong is a `Failure` with its reason."""
         if not 0 < fidelity <= 1:
             raise RequestError(f"a fidelity of {fidelity} was asked for, it lies in (0, 1]")
-        started = time.perf_counter()
         epochs = self.epochs_at(fidelity)
         share = epochs / self.epochs
+        if self._trainer is not None:
+            return self._trainer.train(arch, fidelity, seed, share, self.tell)
+        started = time.perf_counter()
         try:
             network = self.build(arch, seed)
         except ToolError as error:
@@ -126,10 +131,21 @@ class RealTask:
         self.weights.load(network, arch, self.epochs_at(fidelity), seed)
         return network.eval()
 
+    def of(self, space: SearchSpace, reference: str) -> "RealTask":
+        """The same images, recipe and epochs for another space, which opens as `reference`."""
+        folder = self.weights.folder / space.name
+        trainer = None if self._trainer is None else self._trainer.of(reference, folder)
+        return RealTask(self.name, space, self.data, self.epochs, folder, self.tell, trainer)
+
+    def close(self) -> None:
+        """End the trainer's process, where there is one."""
+        if self._trainer is not None:
+            self._trainer.close()
+
     def _trained(self, network: "Normalised", arch: Arch, epochs: int, seed: int) -> float:
         from llm_nas.tools.tasks.training import accuracy_pct, fit
 
-        tell = self._tell
+        tell = self.tell
         fit(
             network,
             self.data,
@@ -169,6 +185,8 @@ def open_real_task(
     epochs: int | None = None,
     folder: Path | None = None,
     tell: Tell | None = None,
+    isolated: bool = True,
+    threads: int = 1,
 ) -> RealTask:
     """The task `digits`, a folder of class folders, or an `.npz`.
 
@@ -179,6 +197,9 @@ def open_real_task(
         epochs: Of a training at full fidelity; None: by the number of images.
         folder: Where weights and checkpoints are kept; None: a temporary one.
         tell: Called with the architecture and its progress after every epoch.
+        isolated: Train in a process of its own, where the space can be opened there by name.
+        threads: Processor threads of a training. One is the default: small networks gain
+            little from more, and lose tenfold where others want the same cores.
 
     Raises:
         RequestError: for an unknown name or a space that cannot build.
@@ -191,7 +212,29 @@ def open_real_task(
     data = fit_data(open_source(name), seed)
     wanted = epochs or default_epochs(name, len(data.train))
     kept = folder or Path(tempfile.mkdtemp(prefix="llm-nas-weights-"))
-    return RealTask(name, space, data, wanted, kept, tell)
+    trainer = _trainer(name, space, seed, wanted, kept, threads) if isolated else None
+    return RealTask(name, space, data, wanted, kept, tell, trainer)
+
+
+def _trainer(
+    name: str, space: SearchSpace, seed: int, epochs: int, folder: Path, threads: int
+) -> "Trainer | None":
+    """A process of its own for trainings; None where it could not open the same space."""
+    from llm_nas.tools.spaces import open_space
+    from llm_nas.tools.tasks.trainer import Setting, Trainer
+
+    reference = str(getattr(space, "opened_as", space.name))
+    try:
+        same = open_space(reference).choices == space.choices
+    except RequestError:
+        same = False
+    if not same:
+        return None
+    return Trainer(
+        Setting(
+            space=reference, task=name, seed=seed, epochs=epochs, folder=folder, threads=threads
+        )
+    )
 
 
 def shape_of_real(name: str) -> TaskShape:

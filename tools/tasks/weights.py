@@ -15,12 +15,12 @@ class WeightStore:
     """A folder of `.safetensors` files; nothing in them is ever executed."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def path(self, arch: Arch, epochs: int, seed: int) -> Path:
         """Where the weights of one training are, or would be."""
         digest = hashlib.sha256(f"{arch}|{epochs}|{seed}".encode()).hexdigest()[:24]
-        return self._folder / f"{digest}.safetensors"
+        return self.folder / f"{digest}.safetensors"
 
     def checkpoint(self, arch: Arch, epochs: int, seed: int) -> Path:
         """Where a training that is not done yet keeps its last epoch."""
@@ -31,7 +31,7 @@ class WeightStore:
         path = self.path(arch, epochs, seed)
         partial = path.with_suffix(".part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
             save_file(state, partial, metadata={"arch": arch[:4000], "epochs": str(epochs)})
             partial.replace(path)
