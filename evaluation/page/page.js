@@ -368,3 +368,4 @@ $("play").addEventListener("click", () => {
   }, 600);
 });
 show(run);
+document.documentElement.dataset.ready = "yes";
