@@ -375,6 +375,8 @@ def replay(log: EventLog, learner: Learner) -> None:
             elif event.kind == "claim":
                 body = json.loads(event.body)
                 learner.claim(Claim.model_validate(body["claim"]), body["reason"], event.seq)
+            elif event.kind == "proposed":
+                tables.set_seq(log.db, event.subject, event.seq)
             elif event.kind == "status":
                 tables.set_status(log.db, event.subject, json.loads(event.body)["to"], event.seq)
             elif event.kind == "bench":

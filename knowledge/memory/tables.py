@@ -240,6 +240,11 @@ def set_state(
     db.execute("UPDATE claim_scope SET score = ? WHERE claim = ?", (score, row.id))
 
 
+def set_seq(db: sqlite3.Connection, key: str, seq: int) -> None:
+    """Note the event that proposed a claim."""
+    db.execute("UPDATE claim SET seq = ? WHERE id = ?", (seq, key))
+
+
 def set_status(db: sqlite3.Connection, key: str, status: Status, seq: int) -> None:
     """Set a status the log has recorded."""
     db.execute("UPDATE claim SET status = ?, seq = ? WHERE id = ?", (status, seq, key))
