@@ -23,10 +23,10 @@ class Rows:
     """`(n,)` by name of a task or device: its metric's value or ms; NaN where missing."""
     source: str
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path) -> Path:
         """Write the rows as `.npz`, single precision."""
         table = np.column_stack(list(self.quantities.values())).astype(np.float32)
-        write_atomically(
+        return write_atomically(
             path,
             {
                 "space": np.array(self.space),

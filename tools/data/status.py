@@ -1,20 +1,27 @@
-"""What `llm-nas data status` tells: the source in use, where it was looked for, what it lacks."""
+"""What `llm-nas data status` tells: which tables are in use, where they were looked for, what
+they lack, and how good the shipped models are."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from typing_extensions import TypedDict
 
-from llm_nas.domain import DATASETS, PROXIES
-from llm_nas.ports import Benchmark
-from llm_nas.tools.data.locate import named_directory, open_benchmark, user_cache
-from llm_nas.tools.data.own import own_proxies
-from llm_nas.tools.data.pack import PACK_PATH
-from llm_nas.tools.data.tables import missing_files
-from llm_nas.tools.data.upstream import NOT_IN_PUBLIC_FILES
+from llm_nas.errors import DataError
+from llm_nas.tools.data.locate import named_directory, user_cache
+from llm_nas.tools.data.nb201 import Nb201Tables, cells, nb201_tables
+from llm_nas.tools.data.nb201.own import own_proxies
+from llm_nas.tools.data.nb201.pack import PACK_PATH
+from llm_nas.tools.data.nb201.tables import missing_files
+from llm_nas.tools.data.public.upstream import NOT_IN_PUBLIC_FILES
+from llm_nas.tools.data.rows import measured_rows
+from llm_nas.tools.data.truth.model import TASK_OF, truth_model, truth_path
+from llm_nas.tools.proxies.names import PROXIES
 
 
 class Place(TypedDict):
-    """One place where numbers may come from."""
+    """One place where tables may come from."""
 
     name: str
     path: str | None
@@ -22,29 +29,38 @@ class Place(TypedDict):
 
 
 class Status(TypedDict):
-    """The source in use and everything known about it."""
+    """The tables in use and everything known about them."""
 
     source: str
     digest: str
+    labels: dict[str, str]
+    """Where the labels of every NAS-Bench-201 task come from."""
     places: list[Place]
     missing: list[str]
     own: list[str]
     """Proxies this project measured itself and keeps, with their recipe in words."""
+    truth_models: dict[str, Any]
+    """By space: hash, and how its task's metric agrees with rows it never saw."""
+    rows: str
 
 
 def data_status(data_dir: Path | None = None) -> Status:
-    """Open the benchmark as a search would and say what it is.
+    """Open the tables as a search would and say what they are.
 
     Raises:
-        DataError: as `open_benchmark`.
+        DataError: A table, pack or truth model cannot be read.
     """
-    benchmark = open_benchmark(data_dir)
+    tables = nb201_tables(data_dir)
+    rows = measured_rows()
     return Status(
-        source=benchmark.source,
-        digest=benchmark.digest,
+        source=tables.source,
+        digest=tables.digest,
+        labels={task: tables.label_source(task) for task in cells.DATASETS},
         places=_places(data_dir),
-        missing=_missing(benchmark),
-        own=_own(),
+        missing=_missing(tables),
+        own=[str(own) for task in cells.DATASETS if (own := own_proxies(task)) is not None],
+        truth_models={space: _truth(space) for space in TASK_OF},
+        rows=f"{len(rows.archs)} networks, {rows.source}",
     )
 
 
@@ -62,25 +78,31 @@ def _places(data_dir: Path | None) -> list[Place]:
     ]
 
 
-def _own() -> list[str]:
-    return [str(own) for dataset in DATASETS if (own := own_proxies(dataset)) is not None]
+def _truth(space: str) -> dict[str, Any]:
+    """The card's figures of the task; says when the card belongs to another model."""
+    path = truth_path(space).with_suffix(".json")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found = {"sha256": card["sha256"], "held_out": card["held_out"][TASK_OF[space]]}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a card of a truth model ({error})") from error
+    if card["sha256"] != truth_model(space).digest:
+        raise DataError(f"{path}: card of another model; run llm-nas data build-truth")
+    return found
 
 
-def _missing(benchmark: Benchmark) -> list[str]:
+def _missing(tables: Nb201Tables) -> list[str]:
     """Proxies without any value, unavailable latencies, and what public files never hold."""
     lines: list[str] = []
-    for dataset in DATASETS:
-        known = benchmark.proxies(dataset)
-        absent = [
-            p for p, column in zip(PROXIES, known.T, strict=True) if not (column == column).any()
-        ]
+    for task in cells.DATASETS:
+        known = np.isfinite(tables.proxies(task, tables.archs)).any(axis=0)
+        absent = [proxy for proxy, any_known in zip(PROXIES, known, strict=True) if not any_known]
         if absent:
-            lines.append(f"{dataset}: no values of {', '.join(absent)}")
-    for device in benchmark.devices():
-        latency = benchmark.latency_ms(DATASETS[0], device)
-        cells = int((latency != latency).sum())
-        if cells:
-            lines.append(f"{device}: no latency for {cells} cells, which a search skips")
-    if "validation labels" in benchmark.source:
+            lines.append(f"{task}: no values of {', '.join(absent)}")
+    for device in cells.DEVICES:
+        latency_ms = tables.latencies_ms(cells.DATASETS[0], device, tables.archs)
+        if count := int(np.isnan(latency_ms).sum()):
+            lines.append(f"{device}: no latency for {count} cells, which a search skips")
+    if not tables.modelled and "surrogate" in tables.label_source(cells.DATASETS[0]):
         lines.extend(NOT_IN_PUBLIC_FILES)
     return lines

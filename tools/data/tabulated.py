@@ -1,5 +1,6 @@
 """Which spaces have tables of which tasks and devices, and how their values are looked up."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +39,8 @@ class TaskTable:
     metric: Metric
     chance: float | None
     source: str
-    lookup: Lookup
-    """Values in the metric's unit."""
-    noise: float = 0.0
-    """Deviation between trainings to be added, in the unit of `Metric.error`."""
+    trained: Callable[[Arch, int], float]
+    """The metric after one training by seed; NaN where there is none."""
     archs: tuple[Arch, ...] | None = None
     """The architectures that have a value; None: the whole space."""
 
@@ -70,14 +69,32 @@ def task_table(space: str, task: str, data_dir: Path | None = None) -> TaskTable
     if space == "nb201":
         tables = nb201_tables(data_dir)
         source = tables.label_source(task)
-        return TaskTable(ACCURACY, CHANCE_PCT[task], source, partial(tables.validation_pct, task))
+        return TaskTable(
+            ACCURACY, CHANCE_PCT[task], source, plain(partial(tables.validation_pct, task))
+        )
     metric, chance = (ACCURACY, _IMAGENET_CHANCE_PCT) if task == "imagenet" else (PERPLEXITY, None)
     if space == ROWS_SPACE:
         archs, lookup = row_lookup(task)
-        return TaskTable(metric, chance, measured_rows().source, lookup, archs=archs)
+        return TaskTable(metric, chance, measured_rows().source, plain(lookup), archs)
     model, noise = truth_model(space), _NOISE[task]
     source = f"{model.source} with noise of {noise:g}"
-    return TaskTable(metric, chance, source, partial(model.values, task), noise)
+    return TaskTable(metric, chance, source, _noisy(partial(model.values, task), metric, noise))
+
+
+def plain(lookup: Lookup) -> Callable[[Arch, int], float]:
+    """A training that is looked up: the same whatever the seed."""
+    return lambda arch, seed: float(lookup([arch])[0])
+
+
+def _noisy(lookup: Lookup, metric: Metric, noise: float) -> Callable[[Arch, int], float]:
+    """A training whose error differs from the truth by noise of a deviation."""
+
+    def trained(arch: Arch, seed: int) -> float:
+        digest = hashlib.sha256(f"{seed}:{arch}".encode()).digest()
+        drawn = float(np.random.default_rng(list(digest)).standard_normal())
+        return metric.value(metric.error(float(lookup([arch])[0])) + noise * drawn)
+
+    return trained
 
 
 def row_lookup(quantity: str) -> tuple[tuple[Arch, ...], Lookup]:

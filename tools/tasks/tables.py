@@ -1,17 +1,15 @@
-"""Tasks that look trainings up: tables of trained networks, and truth models with noise."""
+"""Tasks that look trainings up. Noise-free truth cannot be reached through them."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from llm_nas.domain import ACCURACY, Arch, Failure, FloatArray, Label, Metric
+from llm_nas.domain import ACCURACY, Arch, Failure, Label, Metric
 from llm_nas.errors import RequestError
 from llm_nas.ports import SearchSpace
 from llm_nas.tools.data.csv_table import read_accuracies
-from llm_nas.tools.data.tabulated import task_table, values_lookup
+from llm_nas.tools.data.tabulated import plain, task_table, values_lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +21,19 @@ class TableTask:
     chance: float | None
     """The metric of a network that has learned nothing; None when unknown."""
     source: str
-    lookup: Callable[[Sequence[Arch]], FloatArray]
-    """`(n,)` values in the metric's unit, NaN where there is none."""
+    trained: Callable[[Arch, int], float]
+    """The metric after one training by seed; NaN where there is none."""
     archs: tuple[Arch, ...] | None = None
     """The architectures that have a label; None: the whole space."""
-    noise: float = 0.0
-    """Standard deviation between trainings of one network, in the unit of `Metric.error`."""
 
     def train(self, arch: Arch, fidelity: float = 1.0, seed: int = 0) -> Label | Failure:
-        """The label of one training; any fidelity gives, and costs, a whole one.
-
-        Where values are modelled, noise of the published size is drawn from `seed` and the text.
-        """
+        """The label of one training; any fidelity gives, and costs, a whole one."""
         if not 0 < fidelity <= 1:
             raise RequestError(f"fidelity {fidelity}: expected more than 0, at most 1")
-        value = float(self.lookup([arch])[0])
-        if not np.isfinite(value):
+        value = self.trained(arch, seed)
+        if not math.isfinite(value):
             return Failure(arch=arch, stage="train", reason=f"{self.name}: the table has no label")
-        if self.noise > 0:
-            value = self.metric.value(self.metric.error(value) + self.noise * _normal(arch, seed))
         return Label(arch=arch, value=value)
-
-
-def _normal(arch: Arch, seed: int) -> float:
-    """A standard normal number that depends on the architecture and the seed only."""
-    digest = hashlib.sha256(f"{seed}:{arch}".encode()).digest()
-    return float(np.random.default_rng(list(digest)).standard_normal())
 
 
 def tabulated(name: str, space: str, data_dir: Path | None = None) -> TableTask | None:
@@ -61,9 +46,8 @@ def tabulated(name: str, space: str, data_dir: Path | None = None) -> TableTask 
         metric=table.metric,
         chance=table.chance,
         source=table.source,
-        lookup=table.lookup,
+        trained=table.trained,
         archs=table.archs,
-        noise=table.noise,
     )
 
 
@@ -75,4 +59,4 @@ def from_csv(path: Path, space: SearchSpace) -> TableTask:
     """
     table = read_accuracies(path, space)
     archs, lookup = values_lookup(table.values)
-    return TableTask(path.stem, ACCURACY, None, table.source, lookup, archs)
+    return TableTask(path.stem, ACCURACY, None, table.source, plain(lookup), archs)

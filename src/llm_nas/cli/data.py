@@ -1,4 +1,4 @@
-"""`llm-nas data`: fetch public tables, show which are in use, build the embedded pack."""
+"""`llm-nas data`: fetch public tables, show which are in use, build what is shipped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from llm_nas.cli.output import console, out, print_json, say
 
 if TYPE_CHECKING:
-    from llm_nas.tools.data.upstream import UpstreamFile
+    from llm_nas.tools.data.public.upstream import UpstreamFile
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 @app.callback()
 def data() -> None:
-    """Fetch public tables, show which are used, build the pack."""
+    """Fetch public tables, show which are used, build packs, truth models and references."""
 
 
 @app.command()
@@ -37,10 +37,10 @@ def fetch(
     """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from llm_nas.tools.data.convert import convert
-    from llm_nas.tools.data.fetch import Fetcher
     from llm_nas.tools.data.locate import user_cache
-    from llm_nas.tools.data.upstream import UPSTREAM
+    from llm_nas.tools.data.public import anb, nb201
+    from llm_nas.tools.data.public.fetch import Fetcher
+    from llm_nas.tools.data.public.upstream import UPSTREAM
 
     target = into if into is not None else user_cache()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -51,7 +51,8 @@ def fetch(
             progress.update(tasks[file.name], completed=have)
 
         Fetcher(target / "public", base_url, progress=show).fetch_all()
-    written = convert(target / "public", target)
+    public = target / "public"
+    written = [*nb201.convert(public, target), anb.convert(public, target)]
     if as_json:
         print_json({"files": [str(path) for path in written]})
     for path in [] if as_json else written:
@@ -72,6 +73,11 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     for place in report["places"]:
         lacks = ", ".join(place["lacks"]) or "nothing"
         say(f"{place['name']}: {place['path'] or 'not set'}; lacks {lacks}")
+    for task, labels in report["labels"].items():
+        say(f"labels of {task}: {labels}")
+    for space, model in report["truth_models"].items():
+        say(f"truth model of {space}: {model['sha256'][:12]}, held out {model['held_out']}")
+    say(f"measured rows: {report['rows']}")
     for line in report["own"]:
         say(f"own measurement: {line}")
     for line in report["missing"]:
@@ -88,7 +94,7 @@ def embed_proxies(
 
     Values are rounded; the recipe goes along.
     """
-    from llm_nas.tools.data.own import OWN_PATH, embed
+    from llm_nas.tools.data.nb201.own import OWN_PATH, embed
 
     target = path if path is not None else OWN_PATH
     recipe = embed(table, target)
@@ -111,14 +117,19 @@ def build_pack(
 
     How well they agree is printed and written.
     """
-    from llm_nas.tools.data import open_benchmark
-    from llm_nas.tools.data.build_pack import Recipe
-    from llm_nas.tools.data.build_pack import build_pack as build
-    from llm_nas.tools.data.pack import PACK_PATH
+    from llm_nas.errors import DataError
+    from llm_nas.tools.data.locate import tables_folder
+    from llm_nas.tools.data.nb201.build_pack import Recipe
+    from llm_nas.tools.data.nb201.build_pack import build_pack as build
+    from llm_nas.tools.data.nb201.pack import PACK_PATH
+    from llm_nas.tools.data.nb201.tables import PublishedTables, missing_files
 
+    folder = tables_folder(missing_files, data_dir)
+    if folder is None:
+        raise DataError("--data-dir: a pack is built from published tables; name their directory")
     target = path if path is not None else PACK_PATH
     say(f"training into {target}; this takes some minutes", console)
-    fidelity = build(open_benchmark(data_dir), target, Recipe(width, epochs, seed))
+    fidelity = build(PublishedTables(folder), target, Recipe(width, epochs, seed))
     if as_json:
         print_json(fidelity)
     else:
@@ -135,3 +146,64 @@ def _print_fidelity(fidelity: dict[str, Any]) -> None:
         held_out = "formula" if row["held_out"] is None else f"{row['held_out']:.3f}"
         table.add_row(name, f"{row['fitted']:.3f}", held_out)
     out.print(table)
+
+
+@app.command("build-truth")
+def build_truth(
+    space: Annotated[str, typer.Option(help="anb or hwgpt-s.")] = "anb",
+    data_dir: DataDir = None,
+    path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a space's truth model to all published rows.
+
+    How well it agrees with rows that it never saw is printed and written beside it.
+    """
+    from llm_nas.errors import RequestError
+    from llm_nas.tools.data.locate import named_directory
+    from llm_nas.tools.data.truth.build import build_truth as build
+    from llm_nas.tools.data.truth.build import rows_of
+    from llm_nas.tools.data.truth.model import TASK_OF
+
+    if space not in TASK_OF:
+        raise RequestError(f"--space {space}: expected one of {', '.join(TASK_OF)}")
+    named = named_directory(data_dir)
+    rows = rows_of(space, named[0] if named is not None else None)
+    say(f"fitting {len(rows.archs)} rows; this takes some minutes", console)
+    card = build(rows, path, lambda line: say(line, console))
+    if as_json:
+        print_json(card)
+        return
+    for quantity, figures in card["held_out"].items():
+        say(f"{quantity}: {figures}")
+
+
+@app.command("build-reference")
+def build_reference(
+    contexts: Annotated[
+        str | None, typer.Option(help="SPACE/TASK/DEVICE,... instead of all with tables.")
+    ] = None,
+    data_dir: DataDir = None,
+    path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the fronts that hypervolumes are shares of.
+
+    They are frozen for the tables or truth models they were made from.
+    """
+    from llm_nas.evaluation.freeze import all_contexts, build_references
+    from llm_nas.tools.contexts import parse_context
+    from llm_nas.tools.spaces import open_space
+
+    wanted = all_contexts()
+    if contexts is not None:
+        wanted = tuple(parse_context(text) for text in contexts.split(",") if text.strip())
+    opened = [(context, open_space(context.space)) for context in wanted]
+    sizes = build_references(
+        opened, data_dir=data_dir, path=path, say=lambda line: say(line, console)
+    )
+    if as_json:
+        print_json(sizes)
+        return
+    for context, size in sizes.items():
+        say(f"{context}: {size} networks")

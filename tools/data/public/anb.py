@@ -19,6 +19,8 @@ from llm_nas.tools.data.rows import Rows, merged
 ARCHIVE = "anb_dataset_jsons.tar.gz"
 SOURCE = "Accel-NASBench (afzalxo/Accel-NASBench @ 42603572, Apache-2.0)"
 TASK = "imagenet"
+ROWS_FILE = "anb_rows.npz"
+"""What conversion writes."""
 
 _STAGES = range(7)
 _PARTS = ("e", "k", "l", "se")
@@ -52,6 +54,11 @@ def read_archive(path: Path) -> Rows:
         raise DataError(f"{path}: holds no networks")
     table = {column: np.array(values) for column, values in columns.items()}
     return merged("anb", SOURCE, archs, table)
+
+
+def convert(source: Path, target: Path) -> Path:
+    """Write the rows of the archive in `source` as a table in `target`; see `read_archive`."""
+    return read_archive(source / ARCHIVE).save(target / ROWS_FILE)
 
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from tenacity.wait import wait_base, wait_exponential
 
 from llm_nas.errors import DataError, FetchError
 from llm_nas.tools.data.npz import sha256_of
-from llm_nas.tools.data.upstream import BASE_URL, UPSTREAM, UpstreamFile
+from llm_nas.tools.data.public.upstream import BASE_URL, UPSTREAM, UpstreamFile
 
 Progress = Callable[[UpstreamFile, int], None]
 """Called with a file and the bytes of it that are on disk."""

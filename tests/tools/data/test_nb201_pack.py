@@ -7,33 +7,41 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_nas.domain import DATASETS, DEVICES, PROXIES
+from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError, RequestError
-from llm_nas.tools.data import surrogate
-from llm_nas.tools.data.build_pack import MAX_BYTES, Recipe, build_pack, curves, kendall, train
-from llm_nas.tools.data.build_pack import Group as Quantities
-from llm_nas.tools.data.convert import write_atomically
-from llm_nas.tools.data.own import own_proxies
-from llm_nas.tools.data.pack import PACK_PATH, PackBenchmark
-from llm_nas.tools.data.tables import ENERGY_DEVICES, TableBenchmark
-from llm_nas.tools.estimator import normal_scores
-from llm_nas.tools.space import nas_bench_201
-
-SPACE = nas_bench_201()
+from llm_nas.tools.data.nb201 import build_pack as builder
+from llm_nas.tools.data.nb201 import cells, surrogate
+from llm_nas.tools.data.nb201.build_pack import (
+    MAX_BYTES,
+    Recipe,
+    build_pack,
+    curves,
+    kendall,
+    normal_scores,
+    train,
+)
+from llm_nas.tools.data.nb201.build_pack import Group as Quantities
+from llm_nas.tools.data.nb201.cells import DATASETS, DEVICES, SIZE
+from llm_nas.tools.data.nb201.own import own_proxies
+from llm_nas.tools.data.nb201.pack import PACK_PATH, PackTables
+from llm_nas.tools.data.nb201.tables import ENERGY_DEVICES, PublishedTables
+from llm_nas.tools.data.npz import write_atomically
+from llm_nas.tools.data.truth.nb201 import published_test_pct
+from llm_nas.tools.proxies.names import PROXIES
 
 
 class TestContent:
     """Every quantity, missing where the published tables lack it."""
 
     def test_every_quantity_has_its_shape_and_range(self) -> None:
-        pack = PackBenchmark()
+        pack = PackTables()
         for dataset in DATASETS:
             accuracies = (
-                pack.validation_accuracy_pct(dataset),
-                pack.truth(dataset).test_accuracy_pct(),
+                pack.validation_pct(dataset),
+                pack.test_pct(dataset),
             )
             for accuracy in accuracies:
-                assert accuracy.shape == (SPACE.size,)
+                assert accuracy.shape == (SIZE,)
                 assert accuracy.min() >= 0
                 assert accuracy.max() <= 100
             for device in DEVICES:
@@ -42,10 +50,10 @@ class TestContent:
                 assert np.nanmin(latency) > 0
             for device in ENERGY_DEVICES:
                 assert pack.energy_mj(dataset, device).min() > 0
-            assert pack.proxies(dataset).shape == (SPACE.size, len(PROXIES))
+            assert pack.proxies(dataset).shape == (SIZE, len(PROXIES))
 
     def test_proxies_are_missing_as_published(self) -> None:
-        models = PackBenchmark(own=None)
+        models = PackTables(own=None)
         missing = np.isnan(models.proxies("cifar10")).sum(axis=0)
         by_name = dict(zip(PROXIES, missing.tolist(), strict=True))
         assert (by_name["flops"], by_name["params"], by_name["zen"]) == (0, 0, 341)
@@ -54,7 +62,7 @@ class TestContent:
 
     @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
     def test_measured_proxies_stand_in_place_of_modelled_ones(self, dataset: str) -> None:
-        own, pack, models = own_proxies(dataset), PackBenchmark(), PackBenchmark(own=None)
+        own, pack, models = own_proxies(dataset), PackTables(), PackTables(own=None)
         assert own is not None
         by_name = dict(zip(PROXIES, pack.proxies(dataset).T, strict=True))
         np.testing.assert_array_equal(by_name["zen"], own.values[:, PROXIES.index("zen")])
@@ -68,45 +76,45 @@ class TestContent:
         assert pack.digest != models.digest
 
     def test_disconnected_cells_are_at_chance(self) -> None:
-        dead = ~surrogate.connected(SPACE.codes())
+        dead = ~surrogate.connected(cells.codes())
         assert int(dead.sum()) == 341
-        assert set(PackBenchmark().validation_accuracy_pct("cifar100")[dead].tolist()) == {1.0}
+        assert set(PackTables().validation_pct("cifar100")[dead].tolist()) == {1.0}
 
     def test_it_says_that_it_is_a_model(self) -> None:
-        assert PackBenchmark().source.startswith("surrogate tables (embedded pack v")
+        assert PackTables().source.startswith("surrogate tables (embedded pack v")
 
     def test_it_is_small_and_loads_quickly(self) -> None:
         assert PACK_PATH.stat().st_size <= MAX_BYTES
         start = time.perf_counter()
-        PackBenchmark().latency_ms("cifar10", "edgegpu")
+        PackTables().latency_ms("cifar10", "edgegpu")
         assert time.perf_counter() - start < 2.0  # 0.1 s on an idle core
 
     def test_unknown_names(self) -> None:
-        with pytest.raises(RequestError, match="dataset: unknown"):
-            PackBenchmark().validation_accuracy_pct("svhn")
+        with pytest.raises(RequestError, match="task: unknown"):
+            PackTables().validation_pct("svhn")
         with pytest.raises(RequestError, match="device: unknown"):
-            PackBenchmark().latency_ms("cifar10", "abacus")
+            PackTables().latency_ms("cifar10", "abacus")
 
     def test_a_damaged_or_foreign_pack(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such file"):
-            PackBenchmark(tmp_path / "absent.npz")
+            PackTables(tmp_path / "absent.npz")
         other = write_atomically(tmp_path / "v0.npz", {"version": np.array(0)})
         with pytest.raises(DataError, match="pack version 0"):
-            PackBenchmark(other)
+            PackTables(other)
 
 
 class TestParts:
     """The models themselves, on answers known beforehand."""
 
     def test_roofline_recovers_two_lines(self) -> None:
-        design = surrogate.counts(SPACE.codes())
+        design = surrogate.counts(cells.codes())
         lines = np.array([[1.0, 2.0, 0.5, 0.1], [0.2, 4.0, 0.1, 0.0]])
         cost = surrogate.roofline(design, lines)
         found = surrogate.fit_roofline(design, cost)
         np.testing.assert_allclose(surrogate.roofline(design, found), cost)
 
     def test_a_single_line_is_fitted_twice(self) -> None:
-        design = surrogate.counts(SPACE.codes())
+        design = surrogate.counts(cells.codes())
         found = surrogate.fit_roofline(design, design @ np.array([1.0, 2.0, 3.0, 4.0]))
         np.testing.assert_allclose(found, [[1, 2, 3, 4]] * 2)
 
@@ -130,9 +138,9 @@ class TestParts:
         assert np.isnan(scores[2])
 
     def test_training_learns_and_repeats_itself(self) -> None:
-        threes = (SPACE.codes() == 2).sum(axis=1).astype(np.float64)
+        threes = (cells.codes() == 2).sum(axis=1).astype(np.float64)
         group = Quantities("made", ("threes",), threes[:, None])
-        rows = np.zeros(SPACE.size, dtype=np.bool_)
+        rows = np.zeros(SIZE, dtype=np.bool_)
         rows[:2048] = True
         recipe = Recipe(width=16, epochs=15)
         first, second = (train(group, rows, recipe) for _ in range(2))
@@ -149,13 +157,12 @@ class TestAgainstPublishedTables:
     """Fidelity, and the command that builds the pack."""
 
     def test_the_fidelity_beside_the_pack_is_true(self, tables: Path) -> None:
-        pack, published = PackBenchmark(), TableBenchmark(tables)
+        pack, published = PackTables(), PublishedTables(tables)
         stated = json.loads(PACK_PATH.with_suffix(".json").read_text())["kendall_tau"]
         for dataset in ("cifar10", "ImageNet16-120"):
             measured = {
                 f"test {dataset}": kendall(
-                    pack.truth(dataset).test_accuracy_pct(),
-                    published.truth(dataset).test_accuracy_pct(),
+                    pack.test_pct(dataset), published_test_pct(tables, dataset)
                 ),
                 f"fpga_latency {dataset}": kendall(
                     pack.latency_ms(dataset, "fpga"), published.latency_ms(dataset, "fpga")
@@ -168,13 +175,39 @@ class TestAgainstPublishedTables:
 
     def test_building_writes_pack_and_fidelity(self, tables: Path, tmp_path: Path) -> None:
         path = tmp_path / "small.npz"
-        fidelity = build_pack(TableBenchmark(tables), path, Recipe(width=16, epochs=1))
+        fidelity = build_pack(PublishedTables(tables), path, Recipe(width=16, epochs=1))
         assert sorted(p.name for p in tmp_path.glob("small*")) == ["small.json", "small.npz"]
         assert json.loads(path.with_suffix(".json").read_text()) == fidelity
         taus = fidelity["kendall_tau"]
         assert taus["eyeriss_latency cifar10"] == {"fitted": 1.0, "held_out": None}
         assert taus["test cifar10"]["fitted"] > 0.5
 
-    def test_a_pack_is_no_teacher(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="built from published tables"):
-            build_pack(PackBenchmark(), tmp_path / "x.npz")
+    def test_labels_are_fitted_on_validation_accuracies_alone(
+        self, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Other test accuracies, the same labels: none of them reaches the labels' network."""
+        recipe = Recipe(width=8, epochs=1)
+        labels: list[FloatArray] = []
+        for name in ("published", "made up"):
+            build_pack(PublishedTables(tables), tmp_path / f"{name}.npz", recipe)
+            pack = PackTables(tmp_path / f"{name}.npz", own=None)
+            labels.append(pack.validation_pct("cifar100"))
+            noise = np.random.default_rng(0).uniform(0, 100, SIZE)
+            monkeypatch.setattr(builder, "published_test_pct", lambda folder, task: noise)
+        np.testing.assert_array_equal(labels[0], labels[1])
+
+    def test_labels_know_no_more_of_the_best_cells_than_published_ones(self, tables: Path) -> None:
+        """Labels that had seen test accuracies would rank the 1,000 best cells better."""
+        pack, published = PackTables(own=None), PublishedTables(tables)
+        for dataset in DATASETS:
+            test = published_test_pct(tables, dataset)
+            best = np.argsort(-test)[:1000]
+            averaged = published.validation_pct(dataset, "valid_acc_avg")
+            assert averaged is not None
+            own = spearman(pack.validation_pct(dataset)[best], test[best])
+            assert own < spearman(averaged[best], test[best]) + 0.02
+
+
+def spearman(first: FloatArray, second: FloatArray) -> float:
+    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

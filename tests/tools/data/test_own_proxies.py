@@ -7,27 +7,25 @@ import pytest
 from typer.testing import CliRunner
 
 from llm_nas.cli.data import app
-from llm_nas.domain import PROXIES, FloatArray
+from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError
-from llm_nas.tools.data.own import OWN_NAME, embed, own_proxies, rounded
-from llm_nas.tools.data.pack import PackBenchmark
+from llm_nas.tools.data.nb201 import cells
+from llm_nas.tools.data.nb201.cells import SIZE
+from llm_nas.tools.data.nb201.own import embed, own_proxies, rounded
 from llm_nas.tools.data.status import data_status
-from llm_nas.tools.predictor import PredictorOptions, train_predictor
-from llm_nas.tools.predictor_features import build_features
+from llm_nas.tools.proxies.names import PROXIES
 from llm_nas.tools.proxies.settings import FAST
 from llm_nas.tools.proxies.tabulate import Recipe
-from llm_nas.tools.space import nas_bench_201
 
-SPACE = nas_bench_201()
-CANONICAL = np.unique(SPACE.canonical_index())
+CANONICAL = np.unique(cells.canonical_rows())
 
 
 def _table(path: Path, cells: int, dataset: str = "cifar10", space: str = "") -> FloatArray:
     """A table as `proxies table` writes it, of made-up values."""
     recipe = Recipe(
-        space=space or SPACE.name, dataset=dataset, settings=FAST, seed=7, batch="x", torch="1"
+        space=space or "nb201", dataset=dataset, settings=FAST, seed=7, batch="x", torch="1"
     )
-    values = np.full((SPACE.size, len(PROXIES)), np.nan)
+    values = np.full((SIZE, len(PROXIES)), np.nan)
     rng = np.random.default_rng(0)
     values[CANONICAL[:cells]] = np.exp(rng.normal(0.0, 15.0, (cells, len(PROXIES))))
     np.savez(path, values=values, recipe=np.array(recipe.model_dump_json()))
@@ -40,7 +38,7 @@ def test_a_kept_table_comes_back_rounded_with_its_recipe(tmp_path: Path) -> None
     found = own_proxies("cifar10", out)
     assert found is not None
     np.testing.assert_allclose(found.values, values, rtol=2.0**-11)
-    assert (found.recipe.seed, found.recipe.settings) == (7, FAST)
+    assert (found.recipe["seed"], found.recipe["settings"]) == (7, FAST.model_dump())
     assert own_proxies("cifar100", out) is None
     assert own_proxies("cifar10", tmp_path / "none.npz") is None
 
@@ -70,20 +68,6 @@ def test_rounding_keeps_four_digits_and_missing_values() -> None:
     kept = rounded(values)
     np.testing.assert_allclose(kept, values, rtol=2.0**-11)
     assert np.isnan(kept[3])
-
-
-def test_own_measurements_fill_what_nobody_published_and_are_named() -> None:
-    own = own_proxies("cifar100")
-    assert own is not None
-    features = build_features(PackBenchmark(own=None), "cifar100", SPACE, "proxies", own=True)
-    assert set(features.proxies_from.values()) == {OWN_NAME}
-    assert not {"flops", "params", "zen"} & set(features.proxies_from)
-    column = PROXIES.index("synflow")
-    twins = own.values[SPACE.canonical_index(), column]
-    np.testing.assert_array_equal(features.values[:, column], twins)
-    options = PredictorOptions(own=True)
-    trained = train_predictor(PackBenchmark(own=None), "cifar100", 40, 0, options=options)
-    assert trained.description.endswith("40 labels; 10 proxies of our own measurement")
 
 
 def test_status_tells_how_they_were_made() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from llm_nas.errors import DataError
-from llm_nas.tools.data.convert import convert, write_atomically
+from llm_nas.tools.data.npz import write_atomically
+from llm_nas.tools.data.public.nb201 import convert
 
 
 def test_missing_csv(tmp_path: Path) -> None:

@@ -13,10 +13,13 @@ import pytest
 from tenacity import wait_none
 
 from llm_nas.errors import DataError, FetchError
-from llm_nas.tools.data.convert import convert
-from llm_nas.tools.data.fetch import ATTEMPTS, Fetcher
-from llm_nas.tools.data.tables import REQUIRED, TableBenchmark
-from llm_nas.tools.data.upstream import UPSTREAM, UpstreamFile
+from llm_nas.tools.data.nb201.tables import REQUIRED, PublishedTables
+from llm_nas.tools.data.public import anb
+from llm_nas.tools.data.public.fetch import ATTEMPTS, Fetcher
+from llm_nas.tools.data.public.nb201 import convert
+from llm_nas.tools.data.public.upstream import UPSTREAM, UpstreamFile
+from llm_nas.tools.data.rows import load, measured_rows
+from llm_nas.tools.data.truth.nb201 import published_test_pct
 
 CONTENT = bytes(np.random.default_rng(0).integers(0, 256, 300_000, dtype=np.uint8))
 FILE = UpstreamFile(
@@ -213,25 +216,28 @@ def test_public_files_become_the_published_tables(
     server: Server, tmp_path: Path, upstream: Path, tables: Path
 ) -> None:
     server.files = {
-        f"/{p.relative_to(upstream).as_posix()}": p.read_bytes() for p in upstream.glob("*/*.csv")
+        f"/{p.relative_to(upstream).as_posix()}": p.read_bytes() for p in upstream.glob("*/*.*")
     }
     server.script = [cut, error(500)]
     Fetcher(tmp_path / "public", server.url, wait=wait_none()).fetch_all(UPSTREAM)
     written = convert(tmp_path / "public", tmp_path)
     assert sorted(p.name for p in written) == sorted(REQUIRED)
 
-    published = TableBenchmark(tables)
-    converted = TableBenchmark(tmp_path, labels=published)
-    for dataset in ("cifar10", "ImageNet16-120"):
+    published, converted = PublishedTables(tables), PublishedTables(tmp_path)
+    for task in ("cifar10", "ImageNet16-120"):
         np.testing.assert_array_equal(
-            converted.truth(dataset).test_accuracy_pct(),
-            published.truth(dataset).test_accuracy_pct(),
+            published_test_pct(tmp_path, task), published_test_pct(tables, task)
         )
         np.testing.assert_array_equal(
-            converted.latency_ms(dataset, "edgetpu"), published.latency_ms(dataset, "edgetpu")
+            converted.latency_ms(task, "edgetpu"), published.latency_ms(task, "edgetpu")
         )
-        ours, theirs = converted.proxies(dataset), published.proxies(dataset)
+        ours, theirs = converted.proxies(task), published.proxies(task)
         known = ~np.isnan(ours)
         np.testing.assert_allclose(ours[known], theirs[known])
         # Only zen of non-canonical cells is in no pinned file.
         assert np.flatnonzero((known != ~np.isnan(theirs)).any(axis=0)).tolist() == [12]
+
+    rows = load(anb.convert(tmp_path / "public", tmp_path))
+    assert rows.archs == measured_rows().archs
+    for name, values in rows.quantities.items():
+        np.testing.assert_array_equal(values, measured_rows().quantities[name])
