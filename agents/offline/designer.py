@@ -85,14 +85,16 @@ class OfflineDesigner:
         rng: np.random.Generator,
     ) -> Candidate:
         picked = [parents[int(i)] for i in rng.permutation(len(parents))[:2]]
+        moves = self._moves
         draw: Callable[[], Arch]
         if not picked:
-            operator, draw = "sample", lambda: self._moves.sample(niche, rng)
+            operator, draw = "sample", lambda: moves.sample(niche, rng)
         elif len(picked) == 2 and rng.random() < CROSSOVER_PROBABILITY:
-            operator, draw = "crossover", lambda: self._moves.cross(niche, *picked, rng)
+            first, second = picked
+            operator, draw = "crossover", lambda: moves.cross(niche, first, second, rng)
         else:
             picked = picked[:1]
-            operator, draw = "mutation", lambda: self._moves.mutate(niche, picked[0], rng)
+            operator, draw = "mutation", lambda: moves.mutate(niche, picked[0], rng)
         children = [draw() for _ in range(_DRAWS if heuristics else 1)]
         return Candidate(
             arch=self._choose(children, heuristics, rng),

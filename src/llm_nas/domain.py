@@ -99,9 +99,9 @@ class SearchRequest(Frozen):
     `FILE.npz` or `FILE.csv`; `device` a name, `host` or `NAME=FILE.csv|cmd:...|ssh://...`.
     """
 
-    space: str | None = Field(None, description="A family of networks, by name or file.")
-    task: str | None = Field(None, description="What the networks are trained for.")
-    device: str | None = Field(None, description="What latency is measured on.")
+    space: str | None = Field(default=None, description="A family of networks, by name or file.")
+    task: str | None = Field(default=None, description="What the networks are trained for.")
+    device: str | None = Field(default=None, description="What latency is measured on.")
     trainings: Annotated[int, Field(ge=1, le=100_000)] = 60
     hours: Annotated[float, Field(gt=0)] | None = None
     opening: Annotated[int, Field(ge=1, le=10_000)] = 12
@@ -110,7 +110,8 @@ class SearchRequest(Frozen):
     model: str = "offline"
     base_url: str | None = None
     open: Literal["model", "zero-cost", "random"] | None = Field(
-        None, description="Who opens; None: the model where there is one, else zero-cost scores."
+        default=None,
+        description="Who opens; None: the model where there is one, else zero-cost scores.",
     )
     model_share: Annotated[float, Field(ge=0, le=1)] = 0.3
     blind: bool = False
@@ -125,7 +126,7 @@ class SearchRequest(Frozen):
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     engine: Literal["local", "ray"] = "local"
     baselines: Annotated[int, Field(ge=0, le=100)] | None = None
-    partition: str | None = Field(None, description="How niches are cut; None: the space's own.")
+    partition: str | None = Field(default=None, description="How niches are cut; None: the space's own.")
     store: Path | None = None
     out: Path | None = None
     data_dir: Path | None = None

@@ -1,6 +1,6 @@
 """Slots are shared by what candidates were worth, and the model's share is bounded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from llm_nas.errors import ModelReplyError
 from llm_nas.ports import NicheView
 
 EXTRA = 2
+NONE: Mapping[str, tuple[float, ...]] = {}
 
 
 def view(
@@ -59,12 +60,12 @@ def origins(view: NicheView, *, share: float = 0.3, fails: bool = False) -> list
     return [c.origin for c in mixed.propose(view, (), np.random.default_rng(0))]
 
 
-def over_a_run(share: float = 0.3, generations: int = 40, **gains: tuple[float, ...]) -> float:
+def over_a_run(share: float = 0.3, gains: Mapping[str, tuple[float, ...]] = NONE) -> float:
     """The model's part of single slots in six niches."""
     niches = [f"S{i}" for i in range(6)]
     given_slots = [
         model_slots(view(1, generation, niche, **gains), "model", share)
-        for generation in range(generations)
+        for generation in range(40)
         for niche in niches
     ]
     return sum(given_slots) / len(given_slots)
@@ -76,14 +77,15 @@ def test_the_models_candidates_come_first_and_left_overs_last() -> None:
 
 
 def test_a_good_model_gets_its_share_and_not_more() -> None:
-    best = {"model": (1.0,) * 9, "advisor": (0.1,) * 9}
-    assert over_a_run(**best) == pytest.approx(0.3, abs=0.02)
-    assert over_a_run(share=0.1, **best) == pytest.approx(0.1, abs=0.02)
-    assert over_a_run(share=0.0, **best) == 0.0
+    best: Mapping[str, tuple[float, ...]] = {"model": (1.0,) * 9, "advisor": (0.1,) * 9}
+    assert over_a_run(gains=best) == pytest.approx(0.3, abs=0.02)
+    assert over_a_run(0.1, best) == pytest.approx(0.1, abs=0.02)
+    assert over_a_run(0.0, best) == 0.0
 
 
 def test_a_model_that_does_not_pay_loses_its_share() -> None:
-    assert over_a_run(model=(0.0,) * 4, advisor=(0.6, 1.0)) == pytest.approx(LEAST_SHARE, abs=0.02)
+    poor: Mapping[str, tuple[float, ...]] = {"model": (0.0,) * 4, "advisor": (0.6, 1.0)}
+    assert over_a_run(gains=poor) == pytest.approx(LEAST_SHARE, abs=0.02)
     assert LEAST_SHARE < over_a_run() < 0.3
     assert earned_share({"model": (0.0, 0.0, 1.0, 1.0, 1.0)}, "model", 0.3) == 0.3
 
