@@ -4,7 +4,8 @@ Everything the card says of accuracy and latency was measured on the exported fi
 """
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,7 +147,10 @@ class _Work:
         label = task.train(self._point.arch, 1.0, seed)
         if isinstance(label, Failure):
             raise ToolError(f"the training failed: {label.reason}")
-        return task.trained(self._point.arch, seed), label
+        network = task.trained(self._point.arch, seed)
+        kept = task.weights.path(self._point.arch, task.epochs, seed)
+        shutil.copyfile(kept, self.folder / "weights.safetensors")
+        return network, label
 
     def _exported(self, network: Any, task: RealTask) -> dict[Exporter, Exported]:
         """Files of both exporters that compute what torch computes, by exporter."""
@@ -217,7 +221,7 @@ class _Work:
             macs_m=float(sizes["macs_m"][0]) if "macs_m" in sizes else None,
             files=tuple(files),
             lineage=lineage(self._run, self._point.arch),
-            notes=task.notes,
+            notes=(*task.notes, *_slower(files)),
         )
 
 
@@ -258,6 +262,12 @@ def _figures(
         difference=exported.difference,
         versions=exported.versions,
     )
+
+
+def _slower(files: Sequence[FileFigures]) -> tuple[str, ...]:
+    if len(files) < 2 or files[0].latency_ms <= files[1].latency_ms:
+        return ()
+    return (f"{files[0].precision} is slower than {files[1].precision} on this device",)
 
 
 def _told(device: RealDevice) -> str:

@@ -46,6 +46,12 @@ class RealDevice:
         how = f"batch {self.card.batch}, {self.card.threads} threads, {self.card.precision}"
         return f"measured: {self.client.hello()}; {how}"
 
+    @property
+    def about(self) -> str:
+        """The device card in words, for prompts."""
+        card = self.card
+        return f"Device {self.name}: {card.kind}; {card.runtime}, {card.precision}. {card.notes}"
+
     def supports(self, arch: Arch) -> str | None:
         """None: what cannot run there is found out by measuring it."""
         del arch

@@ -117,8 +117,7 @@ def _difference(figures: FileFigures) -> str:
 
 def script(card: Card) -> str:
     """Fifteen lines that name the classes of one image; needs onnxruntime, numpy and Pillow."""
-    return f'''"""Usage: python predict.py IMAGE"""
-import sys
+    return f"""import sys  # python predict.py IMAGE
 from pathlib import Path
 
 import numpy as np
@@ -133,4 +132,4 @@ logits = session.run(None, {{"image": pixels.transpose(2, 0, 1)[None].astype("fl
 shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
 for place in shares.argsort()[::-1][:5]:
     print(f"{{shares[place]:6.1%}}  {{CLASSES[place]}}")
-'''
+"""

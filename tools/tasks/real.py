@@ -69,6 +69,15 @@ class RealTask:
         )
 
     @property
+    def about(self) -> str:
+        """The task in words, for prompts."""
+        shape = self.shape
+        return (
+            f"Task {self.name}: {shape.height} x {shape.width} RGB images of {shape.classes} "
+            f"classes, {self.source}."
+        )
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was left out of the images, one line each."""
         return self.data.notes
