@@ -4,6 +4,7 @@ What is nearly right is put right: values that are not allowed become the neares
 a network just outside its niche takes a few changed choices that bring it inside.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
@@ -151,15 +152,20 @@ def nearest_value(choice: Choice, spelled: str | None) -> Value:
     for value in choice.values:
         if str(value).lower() == spelled.lower():
             return value
+    wanted = _number(spelled)
     numbers = [value for value in choice.values if not isinstance(value, str)]
-    try:
-        wanted = float(spelled)
-    except ValueError:
-        numbers = []
-    if not numbers:
+    if wanted is None or not numbers:
         allowed = ", ".join(str(value) for value in choice.values)
         raise RequestError(f"{choice.name} is {spelled[:40]!r}, expected one of {allowed}")
     return min(numbers, key=lambda v: (abs(v - wanted), v))
+
+
+def _number(spelled: str) -> float | None:
+    try:
+        number = float(spelled)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def missed(condition: Condition, facts: Facts) -> float:

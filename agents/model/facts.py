@@ -117,7 +117,9 @@ def network_line(lexicon: Lexicon, network: Measurement, view: NicheView, label:
     value = f"{metric.name.removesuffix('_pct')} {network.value:.4g} {metric.unit}".rstrip()
     line = f"{label}[{lexicon.network(network.arch)}] {value}, {network.latency_ms:.4g} ms"
     asked = [part.name for part, _ in leaves(view.niche.condition) if isinstance(part, Quantity)]
-    known = lexicon.space.facts(network.arch).quantities if asked else {}
+    if not asked:
+        return line
+    known = lexicon.space.facts(network.arch).quantities
     told = [f", {lexicon.name(n)} {known[n]:.4g}" for n in dict.fromkeys(asked) if n in known]
     return line + "".join(told)
 

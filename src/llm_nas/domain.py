@@ -126,7 +126,9 @@ class SearchRequest(Frozen):
     workers: Annotated[int, Field(ge=1, le=1_000)] = 1
     engine: Literal["local", "ray"] = "local"
     baselines: Annotated[int, Field(ge=0, le=100)] | None = None
-    partition: str | None = Field(default=None, description="How niches are cut; None: the space's own.")
+    partition: str | None = Field(
+        default=None, description="How niches are cut; None: the space's own."
+    )
     store: Path | None = None
     out: Path | None = None
     data_dir: Path | None = None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_nas.agents.validator import MOST_EDITS, SpaceValidator, missed, nearest_legal
-from llm_nas.conditions import AllOf, AnyOf, Bound, Count, Not, Quantity, matches
+from llm_nas.conditions import AllOf, AnyOf, Bound, Condition, Count, Not, Quantity, matches
 from llm_nas.domain import Candidate, Verdict
 from llm_nas.errors import RequestError
 from llm_nas.ports import Partition, SearchSpace
@@ -143,7 +143,7 @@ def test_missed_is_zero_exactly_where_a_condition_is_met(space: SearchSpace) -> 
         Bound(choice="width", relation="ge", value=32),
     )
     rng = np.random.default_rng(0)
-    conditions = [
+    conditions: list[Condition] = [
         count,
         size,
         wide,
