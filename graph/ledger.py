@@ -255,10 +255,11 @@ class Ledger:
             found = self._db.execute(query).fetchone()[0]
         return -1 if found is None else int(found)
 
-    def blocks(self) -> list[list[TraceEvent]]:
+    def blocks(self, generation: int | None = None) -> list[list[TraceEvent]]:
         """The events of everything recorded, a block a niche and generation, in order."""
-        query = "SELECT events FROM outcome ORDER BY generation, rank"
-        with self._lock, closing(self._db.execute(query)) as rows:
+        query = "SELECT events FROM outcome WHERE ? IS NULL OR generation = ? "
+        query += "ORDER BY generation, rank"
+        with self._lock, closing(self._db.execute(query, (generation,) * 2)) as rows:
             told: list[list[Any]] = [json.loads(row[0]) for row in rows]
         return [[TraceEvent.model_validate(event) for event in block] for block in told]
 

@@ -285,7 +285,7 @@ def archive(state: NicheState) -> dict[str, Any]:
 
 
 def record(state: NicheState) -> dict[str, Any]:
-    """Write the niche's outcome and events to the ledger, then to the trace."""
+    """Write the niche's outcome and events to the ledger; `learn` copies them to the trace."""
     run, analysis = opened(state["run_dir"]), state["analysis"]
     trained = {m.arch for m in state["measured"]}
     counts = count_by_origin(state["verdicts"], trained)
@@ -301,7 +301,6 @@ def record(state: NicheState) -> dict[str, Any]:
         gains=_gains_by_origin(state["measured"], state["gains"]),
     )
     run.ledger.record(state["generation"], outcome, state["events"])
-    run.trace.append(state["events"])
     if run.agents.governor is not None:
         run.ledger.keep_usage(run.agents.governor.snapshot())
     summary = {

@@ -172,7 +172,8 @@ def learn(state: SearchState) -> dict[str, Any]:
     }
     events.append(run.trace.event(generation, RUN, "learn", "generation", **done))
     run.ledger.record(generation, Outcome(niche=RUN), events)
-    run.trace.append(events)
+    for block in run.ledger.blocks(generation):
+        run.trace.append(block)
     _watch_models(run)
     run.inputs.progress(done)
     return {"generation": generation + 1, "progress": done}

@@ -44,7 +44,7 @@ class Closing(Frozen):
     baselines: tuple[TestedBaseline, ...] = ()
     baseline_trainings: float = 0.0
     beside: Beside
-    hv_at: dict[str, float] = {}
+    hv_at: dict[str, float]
     failures: tuple[Failure, ...] = ()
     """Exports and baselines that failed."""
 

@@ -48,7 +48,7 @@ def recall(
         return Recalled()
     kept = folder / run_dir.RECALLED
     if not kept.exists():
-        name, recipe = context.name, recipe_of(context, request)
+        name, recipe = context.label, recipe_of(context, request)
         with HeuristicStore.open(request.store, space=context.space) as store:
             claims = store.recall(name, "", k=MOST_CLAIMS)
             trainings = store.trainings(name.space, name.task, recipe)

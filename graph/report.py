@@ -30,7 +30,7 @@ def write_report(run: Run, finished: str) -> SearchReport:
     measured = [row for row in paid if isinstance(row, Measurement)]
     own = {m.arch for m in measured}
     reused = [m for m in run.recalled.trainings if m.arch not in own]
-    truth = open_truth(run.name, run.context.space, run.request.data_dir)
+    truth = open_truth(run.context.name, run.context.space, run.request.data_dir)
     known = truth is not None and bool(measured or reused)
     niches = len(run.partition.niches)
     scores = score(paid, truth, reused=reused, niches=niches) if truth and known else None

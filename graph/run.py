@@ -118,8 +118,8 @@ class Run:
 
     @property
     def name(self) -> ContextName:
-        """Space, task and device."""
-        return self.context.name
+        """Space, task and device by their short names."""
+        return self.context.label
 
     @property
     def limits(self) -> Limits:

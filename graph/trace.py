@@ -1,8 +1,9 @@
 """The trace: one JSON event a line, enough to follow each network from proposal to measurement.
 
 The ledger keeps the events of everything it recorded; the trace is their copy for people and
-programs. A niche's events of a generation are appended in one write, after the ledger has them,
-so a killed and resumed run tells of what was paid for and of nothing else.
+programs. The events of a niche's generation are appended in one write, after the ledger has them
+and in the order of the niches, so a killed and resumed run tells of what was paid for and of
+nothing else, and equal runs have equal traces.
 """
 
 import json

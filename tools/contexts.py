@@ -11,6 +11,7 @@ from llm_nas.domain import Arch, ContextName
 from llm_nas.errors import RequestError
 from llm_nas.ports import Device, SearchSpace, Task
 
+_LONGEST = 64
 _KNOWN = Path(__file__).parent / "data" / "contexts.toml"
 
 
@@ -79,6 +80,15 @@ class Context:
     """What people should know before the search: that it stays inside the rows of a table."""
 
     @property
+    def label(self) -> ContextName:
+        """Short names for claims, stores and results: no paths, no commands."""
+        return ContextName(
+            space=short(self.space.name),
+            task=short(self.task.name),
+            device=short(self.device.name),
+        )
+
+    @property
     def about(self) -> str:
         """Task and device in words, for prompts: how accuracy is obtained, the device's card."""
         parts = (getattr(port, "about", "") for port in (self.task, self.device))
@@ -88,6 +98,12 @@ class Context:
     def data_source(self) -> str:
         """Where labels and latencies come from."""
         return "; ".join(dict.fromkeys((self.task.source, self.device.source)))
+
+
+def short(name: str) -> str:
+    """A space, task or device without the path or command behind its name."""
+    plain = name.partition("=")[0].rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9_.:>|-]+", "_", plain)[:_LONGEST] or "unnamed"
 
 
 def open_context(

@@ -54,9 +54,7 @@ def test_a_reopened_ledger_holds_what_was_committed(tmp_path: Path) -> None:
     first = Ledger(path, NICHES)
     first.pay(row("a", "Q1"))
     first.pay(row("b", "Q0"))
-    first.fail(
-        Failure(arch="c", stage="train", reason="NaN", trainings=0.5, seconds=3.0), 0, "Q0"
-    )
+    first.fail(Failure(arch="c", stage="train", reason="NaN", trainings=0.5, seconds=3.0), 0, "Q0")
     first.time(Timing(arch="a", median_ms=1, low_ms=1, high_ms=1, seconds=0.5), 0)
     first.add_seconds({"total": 4.0})
     again = Ledger(path, NICHES)

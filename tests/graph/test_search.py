@@ -67,9 +67,7 @@ def test_the_trace_follows_every_network(request_of: RequestMaker) -> None:
     measured = [e for e in events if e.event == "measurement"]
     assert len({e.data["arch"] for e in measured}) == 24
     for event in measured:
-        same = [
-            e for e in events if (e.generation, e.niche) == (event.generation, event.niche)
-        ]
+        same = [e for e in events if (e.generation, e.niche) == (event.generation, event.niche)]
         arch = event.data["arch"]
         assert {"latency_ms", "accuracy_pct"} <= set(event.data)
         assert any(e.event == "candidate" and e.data["arch"] == arch for e in same)
@@ -122,28 +120,27 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("after_s", [0.9, 1.6, 2.4, 3.2])
+@pytest.mark.parametrize("after_s", [0.0, 1.0, 2.0, 4.0])
 def test_a_killed_run_is_resumed_and_trains_nothing_twice(
     request_of: RequestMaker, world: dict[str, str], after_s: float
 ) -> None:
-    """kill -9 at some moment, the first second included."""
+    """kill -9 as soon as the request is written, while ports open, while it searches."""
     whole = search(request_of("whole"), QUIET)
     folder = whole.out.parent / "killed"
     names = [f"--{name}={value}" for name, value in world.items()]
     sizes = ["--trainings=24", "--opening=8", "--batch=4", f"--out={folder}"]
-    child = subprocess.Popen([sys.executable, "-c", _CHILD, "search", *names, *sizes])
-    started = time.monotonic()
-    while time.monotonic() - started < after_s and child.poll() is None:
-        time.sleep(0.01)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, "search", *names, *sizes], stdout=subprocess.DEVNULL
+    )
+    while not (folder / "request.json").exists() and child.poll() is None:
+        time.sleep(0.005)
+    time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    if not (folder / "request.json").exists():
-        assert after_s < 2.0  # before the program has read its own arguments
-        return
     resumed = resume(folder, QUIET)
     assert front(resumed) == front(whole)
     assert resumed.trainings == 24
-    assert Counter(trained(folder)).most_common(1)[0][1] == 1
+    assert trained(folder) == trained(whole.out)
 
 
 def test_paid_trainings_take_their_slots_first_when_answers_change(
@@ -203,9 +200,7 @@ def test_spare_slots_go_to_the_least_trained_niches() -> None:
     dealt: Counter[str] = Counter()
     for _ in range(3):
         measured = [
-            rows_of
-            for niche, n in dealt.items()
-            for rows_of in [_row(niche, i) for i in range(n)]
+            rows_of for niche, n in dealt.items() for rows_of in [_row(niche, i) for i in range(n)]
         ]
         for plan in deal([], 10, niches, measured):
             dealt[plan["niche"]] += plan["slots"]
