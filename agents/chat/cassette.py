@@ -22,6 +22,8 @@ from llm_nas.errors import RequestError
 from llm_nas.frozen import Frozen
 
 CASSETTE_VERSION = 2
+_KEPT = ("text", "method", "finish", "tokens_in", "tokens_out")
+"""Fields that replies and tracks share."""
 
 
 class CassetteMiss(RequestError):
@@ -56,14 +58,8 @@ class Track(Frozen):
             tokens = (self.tokens_in, self.tokens_out)
             paid = tokens if any(tokens) else None
             raise CallFailed(self.failure or "malformed", self.message, tokens=paid)
-        return ChatReply(
-            text=self.text,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
-            model=self.answered_by,
-            method=self.method,
-            finish=self.finish,
-        )
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return ChatReply(model=self.answered_by, **kept)
 
 
 class Cassette:
@@ -101,18 +97,13 @@ class Cassette:
             self._mend = ""
 
     def nearest(self, request: ChatRequest) -> Track | None:
-        """The recorded request most like this one: same role, niche and generation first."""
+        """A recorded request like this one: of the same caller, else of the same role."""
         caller = request.caller
         tracks = [t for group in self._tracks.values() for t in group]
         here = (caller.role, caller.niche, caller.generation)
         same = [t for t in tracks if (t.role, t.niche, t.generation) == here]
         pool = same or [t for t in tracks if t.role == caller.role] or tracks
-        wanted = _lines(tuple((m.role, m.content) for m in request.messages))
-
-        def likeness(track: Track) -> float:
-            return difflib.SequenceMatcher(None, _lines(track.messages), wanted).ratio()
-
-        return max(pool[-50:], key=likeness, default=None)
+        return min(pool, key=lambda t: abs(len(t.messages) - len(request.messages)), default=None)
 
 
 class Recorder:
@@ -132,15 +123,8 @@ class Recorder:
         except CallFailed as failure:
             self._cassette.add(_track(request, _of_failure(failure)))
             raise
-        answer = {
-            "text": reply.text,
-            "method": reply.method,
-            "finish": reply.finish,
-            "answered_by": reply.model,
-            "tokens_in": reply.tokens_in,
-            "tokens_out": reply.tokens_out,
-        }
-        self._cassette.add(_track(request, answer))
+        fields = {"answered_by": reply.model} | {name: getattr(reply, name) for name in _KEPT}
+        self._cassette.add(_track(request, fields))
         return reply
 
 

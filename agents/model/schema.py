@@ -5,7 +5,7 @@ conditions (`choice is`, `choice at least`) leave; a choice that is not always a
 Counts and quantities no schema can hold: the prompt tells them and the Validator checks them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from llm_nas.agents.model.blind import Lexicon, admitted
@@ -127,23 +127,27 @@ def _conditions(lexicon: Lexicon) -> list[dict[str, Any]]:
     """Forms of a condition: one for all choices of equal values, one a kind for the rest."""
     forms: list[dict[str, Any]] = []
     for values, choices in _alike(lexicon).items():
-        value = _any_of(values)
-        keys = _one_of([lexicon.key(c) for c in choices])
-        forms.append(_closed({"kind": _one_of(["is"]), "choice": keys, "value": value}))
-        ordered = [lexicon.key(c) for c in choices if c.ordered]
-        if ordered and len(values) > 1:
+        value, ordered = _any_of(values), [lexicon.key(c) for c in choices if c.ordered]
+        names = _one_of([lexicon.key(c) for c in choices])
+        forms.append(_form("is", choice=names, value=value))
+        if ordered:
             relation = _one_of(["ge", "le"])
-            forms.append(
-                _closed(
-                    {
-                        "kind": _one_of(["bound"]),
-                        "choice": _one_of(ordered),
-                        "relation": relation,
-                        "value": value,
-                    }
-                )
-            )
-    return [*forms, *_counts(lexicon), *_quantities(lexicon)]
+            forms.append(_form("bound", choice=_one_of(ordered), relation=relation, value=value))
+    for values, groups in _alike_groups(lexicon).items():
+        relation = _one_of(["eq", "ge", "le"])
+        count = {"type": "integer", "minimum": 0, "maximum": _MOST_COUNT}
+        group, value = _one_of(groups), _any_of(values)
+        forms.append(_form("count", group=group, value=value, relation=relation, count=count))
+    quantities = [lexicon.name(name) for name in telling_quantities(lexicon.space)]
+    if quantities:
+        relation, number = _one_of(["ge", "lt"]), {"type": "number"}
+        name = _one_of(quantities)
+        forms.append(_form("quantity", name=name, relation=relation, value=number))
+    return forms
+
+
+def _form(kind: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    return _closed({"kind": _one_of([kind]), **fields})
 
 
 def _alike(lexicon: Lexicon) -> dict[tuple[Value, ...], list[Choice]]:
@@ -153,41 +157,20 @@ def _alike(lexicon: Lexicon) -> dict[tuple[Value, ...], list[Choice]]:
     return alike
 
 
-def _counts(lexicon: Lexicon) -> list[dict[str, Any]]:
+def _alike_groups(lexicon: Lexicon) -> dict[tuple[Value, ...], list[str]]:
     by_name = {choice.name: choice for choice in lexicon.choices}
     alike: dict[tuple[Value, ...], list[str]] = {}
     for group, members in lexicon.space.groups.items():
         values = [v for name in members for v in lexicon.tokens(by_name[name])]
         alike.setdefault(tuple(dict.fromkeys(values)), []).append(lexicon.name(group))
-    return [
-        _closed(
-            {
-                "kind": _one_of(["count"]),
-                "group": _one_of(groups),
-                "value": _any_of(values),
-                "relation": _one_of(["eq", "ge", "le"]),
-                "count": {"type": "integer", "minimum": 0, "maximum": _MOST_COUNT},
-            }
-        )
-        for values, groups in alike.items()
-    ]
+    return alike
 
 
-def _quantities(lexicon: Lexicon) -> list[dict[str, Any]]:
-    names = [lexicon.name(name) for name in telling_quantities(lexicon.space)]
-    if not names:
-        return []
-    relation = _one_of(["ge", "lt"])
-    fields = {"kind": _one_of(["quantity"]), "name": _one_of(names), "relation": relation}
-    return [_closed({**fields, "value": {"type": "number"}})]
-
-
-def _any_of(values: Mapping[Value, Any] | Sequence[Value]) -> dict[str, Any]:
+def _any_of(values: Sequence[Value]) -> dict[str, Any]:
     """Any of some values, or any of their type where they are too many."""
-    said = list(values)
-    types = sorted({_type(value) for value in said})
+    types = sorted({_type(value) for value in values})
     schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
-    return schema | ({"enum": said} if len(said) <= MOST_OF_ONE_CHOICE else {})
+    return schema | ({"enum": list(values)} if len(values) <= MOST_OF_ONE_CHOICE else {})
 
 
 def _text(longest: int) -> dict[str, Any]:
