@@ -58,6 +58,8 @@ class SpaceValidator:
         self._space = space
         self._partition = partition
         self._unsupported = unsupported
+        self._most_edits = MOST_EDITS if repair else 0
+        self._legal = nearest_legal if repair else _as_written
 
     def check(
         self, niche: str, candidates: Sequence[Candidate], taken: Mapping[Arch, str]
@@ -77,7 +79,7 @@ class SpaceValidator:
     ) -> Verdict:
         try:
             if self._repair:
-                arch, changes = nearest_legal(self._space, candidate.arch)
+                arch, changes = self._legal(self._space, candidate.arch)
             else:
                 arch, changes = self._space.parse(candidate.arch), []
         except RequestError as error:
@@ -143,6 +145,10 @@ def nearest_legal(space: SearchSpace, text: str) -> tuple[Arch, list[str]]:
         if len(wrong) > MOST_ILLEGAL:
             raise error
         return arch, wrong or ["spelling put right"]
+
+
+def _as_written(space: SearchSpace, text: str) -> tuple[Arch, list[str]]:
+    return space.parse(text), []
 
 
 def nearest_value(choice: Choice, spelled: str | None) -> Value:

@@ -65,6 +65,15 @@ def test_what_is_far_from_legal_is_rejected(
     assert verdict.reason
 
 
+def test_repair_can_be_switched_off(space: SearchSpace, partition: Partition) -> None:
+    strict = SpaceValidator(space, partition, repair=False)
+    written = [WHOLE.replace("k1=3", "k1=4"), WHOLE]
+    illegal = strict.check("M", [Candidate(arch=a, niche="M", origin="m") for a in written], {})
+    assert [v.kind for v in illegal] == ["illegal", "ok"]
+    outside = strict.check("W", [Candidate(arch=WHOLE, niche="W", origin="m")], {})
+    assert [v.kind for v in outside] == ["out_of_niche"]
+
+
 def test_inactive_choices_are_stripped(space: SearchSpace, partition: Partition) -> None:
     written = WHOLE.replace("pool=max", "pool=none")
     verdict = one(space, partition, written, "N")
