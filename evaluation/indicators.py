@@ -93,30 +93,3 @@ def non_dominated_mask(points: npt.ArrayLike) -> BoolArray:
     """
     mask = moocore.is_nondominated(checked_points(points), keep_weakly=True)
     return np.asarray(mask, dtype=np.bool_)
-
-
-def hypervolume_gains(
-    points: npt.ArrayLike, candidates: FloatArray, ref: npt.ArrayLike
-) -> FloatArray:
-    """What each of `(k, 2)` candidates alone would add to the hypervolume of `(n, 2)` points.
-
-    A sweep over the sorted front, for two objectives: the new area of a candidate is its
-    rectangle up to `ref` minus what the staircase of the points already covers of it.
-
-    Raises:
-        RequestError: For empty or non-finite points, or more than two objectives.
-    """
-    front = checked_points(points)
-    corner = np.asarray(ref, dtype=np.float64)
-    if front.shape[1] != 2:
-        raise RequestError(f"hypervolume gains need two objectives, got {front.shape[1]}")
-    front = np.minimum(front, corner)
-    front = front[non_dominated_mask(front)]
-    front = front[np.argsort(front[:, 0], kind="stable")]
-    # Between consecutive x values of the staircase, y is uncovered only below `level`.
-    starts = np.concatenate(([-np.inf], front[:, 0]))
-    ends = np.concatenate((front[:, 0], [corner[0]]))
-    level = np.concatenate(([corner[1]], front[:, 1]))
-    width = np.clip(ends - np.maximum(starts, candidates[:, :1]), 0.0, None)
-    height = np.clip(level - candidates[:, 1:2], 0.0, None)
-    return np.asarray((width * height).sum(axis=1), dtype=np.float64)

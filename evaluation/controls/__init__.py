@@ -13,6 +13,8 @@ from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls.control import Control, Point, Problem
 from llm_nas.evaluation.controls.door import Door
 
+__all__ = ["CONTROLS", "Control", "Door", "Point", "Problem", "make_control", "run"]
+
 _HOMES: Mapping[str, str] = {
     "random": "random_search:RandomSearch",
     "niche-random": "random_search:NicheRandomSearch",

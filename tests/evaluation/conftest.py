@@ -1,6 +1,6 @@
 """A small conditional space with a known truth, for tests of figures and controls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llm_nas.choices import Choice
-from llm_nas.conditions import Bound, Is, Quantity
+from llm_nas.conditions import Bound, Quantity, Value
 from llm_nas.domain import ACCURACY, Arch, Failure, FloatArray, Label, Metric, Niche
 from llm_nas.evaluation.controls import Door, Problem
 from llm_nas.evaluation.indicators import non_dominated_mask
@@ -27,7 +27,7 @@ COST = {"conv": 1.0, "pool": 0.6, "skip": 0.2}
 GOOD = {"conv": 1.0, "pool": 0.35, "skip": 0.25}
 
 
-def work(values: dict[str, float | int | str], worth: dict[str, float]) -> float:
+def work(values: Mapping[str, Value], worth: dict[str, float]) -> float:
     stages = range(1, int(values["depth"]) + 1)
     return sum(float(values[f"w{i}"]) * worth[str(values[f"op{i}"])] for i in stages)
 
@@ -36,6 +36,8 @@ def work(values: dict[str, float | int | str], worth: dict[str, float]) -> float
 class Front:
     latency_ms: FloatArray
     error: FloatArray
+    digest: str = ""
+    origin: str = ""
 
 
 class SmallTruth:
@@ -45,10 +47,10 @@ class SmallTruth:
     chance_error = 90.0
 
     def __init__(self) -> None:
-        self.space = Space("small", CHOICES, size_of=lambda v: work(dict(v), COST))
+        self.space = Space("small", CHOICES, size_of=lambda v: work(v, COST))
         firsts = product(WIDTHS, COST)
-        shallow = [{"depth": 1, "w1": w, "op1": op} for w, op in firsts]
-        deep = [
+        shallow: list[dict[str, Value]] = [{"depth": 1, "w1": w, "op1": o} for w, o in firsts]
+        deep: list[dict[str, Value]] = [
             one | {"depth": 2, "w2": w, "op2": op}
             for one in shallow
             for w, op in product(WIDTHS, COST)
@@ -59,11 +61,11 @@ class SmallTruth:
         self.reference = Front(best[:, 1], best[:, 0])
 
     def errors(self, archs: Sequence[Arch]) -> FloatArray:
-        good = [work(dict(self.space.values(a)), GOOD) for a in archs]
+        good = [work(self.space.values(a), GOOD) for a in archs]
         return np.array([40.0 * np.exp(-g / 40.0) + 5.0 for g in good])
 
     def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray:
-        return np.array([0.1 + work(dict(self.space.values(a)), COST) / 50 for a in archs])
+        return np.array([0.1 + work(self.space.values(a), COST) / 50 for a in archs])
 
 
 class Sizes:
@@ -88,9 +90,6 @@ class Sizes:
             if niche == "small"
             else Quantity(name="size", low=40.0)
         )
-
-
-UNSUPPORTED = Is(choice="op1", values=("pool",))
 
 
 @dataclass

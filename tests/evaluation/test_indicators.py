@@ -15,7 +15,6 @@ from llm_nas.evaluation.indicators import (
     Box,
     bounding_box,
     hypervolume,
-    hypervolume_gains,
     igd_plus,
     non_dominated_mask,
 )
@@ -97,13 +96,6 @@ def test_mask_equals_its_slow_twin(points: FloatArray) -> None:
     assert non_dominated_mask(points).tolist() == slow_mask(points)
 
 
-@given(points_2d, points_2d)
-def test_gains_equal_differences_of_hypervolume(points: FloatArray, extra: FloatArray) -> None:
-    before = hypervolume(points, (1.1, 1.1))
-    expected = [hypervolume(np.vstack((points, e)), (1.1, 1.1)) - before for e in extra]
-    assert hypervolume_gains(points, extra, (1.1, 1.1)) == pytest.approx(expected, abs=1e-12)
-
-
 def test_a_box_maps_its_corners_to_zero_and_one() -> None:
     box = bounding_box([[5.0, 2.0], [13.0, 1.0]])
     assert box == Box((5.0, 1.0), (13.0, 2.0))
@@ -125,7 +117,6 @@ def test_empty_and_non_finite_sets_are_refused(points: list[list[float]]) -> Non
         lambda: igd_plus(points, good),
         lambda: igd_plus(good, points),
         lambda: non_dominated_mask(points),
-        lambda: hypervolume_gains(points, np.array(good), (1.1, 1.1)),
     )
     for call in calls:
         with pytest.raises(RequestError):
@@ -137,5 +128,3 @@ def test_mismatched_dimensions_are_refused() -> None:
         hypervolume([[0.5, 0.5]], [1.0, 1.0, 1.0])
     with pytest.raises(RequestError, match="objectives"):
         igd_plus([[0.5, 0.5]], [[1.0, 1.0, 1.0]])
-    with pytest.raises(RequestError, match="two objectives"):
-        hypervolume_gains([[0.5, 0.5, 0.5]], np.ones((1, 3)), [1.0, 1.0, 1.0])

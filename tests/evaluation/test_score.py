@@ -80,7 +80,12 @@ def test_networks_at_chance_add_nothing_however_fast() -> None:
 
 def test_curves_count_trainings_failures_and_fractions() -> None:
     lost = Failure(arch="x", stage="train", reason="diverged", trainings=1.0)
-    rows = [lost, row("fast", 20.0, 1.0, 0.5), row("mid", 15.0, 1.5, 0.5), GOOD]
+    rows: list[Measurement | Failure] = [
+        lost,
+        row("fast", 20.0, 1.0, 0.5),
+        row("mid", 15.0, 1.5, 0.5),
+        GOOD,
+    ]
     assert [n for n, _ in curve(rows, TRUTH)] == [1.5, 2.0, 3.0]
     filler = [FAST] * 11
     early = hv_at([FAST, *filler], TRUTH)

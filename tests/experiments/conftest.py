@@ -1,7 +1,7 @@
 """Contexts without files: the small space of the figures' tests, opened by name."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from llm_nas.domain import ACCURACY, Arch, ContextName, Failure, Label, Metric, 
 from llm_nas.errors import RequestError
 from llm_nas.experiments import setting
 from llm_nas.tools.contexts import Context
-from tests.evaluation.conftest import Front, SmallTruth
+from tests.evaluation.conftest import SmallTruth
 
 NAMES = tuple(ContextName(space="small", task="t", device=d) for d in ("one", "two"))
 TRUTH = SmallTruth()
@@ -49,16 +49,12 @@ class SmallDevice:
         ]
 
 
-@dataclass(frozen=True)
-class Reference(Front):
-    digest: str = "front 1"
-    origin: str = "all members"
-
-
 class Truth(SmallTruth):
+    """The same, with a reference that has a digest."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.reference = Reference(self.reference.latency_ms, self.reference.error)
+        self.reference = replace(self.reference, digest="front 1")
 
 
 @pytest.fixture

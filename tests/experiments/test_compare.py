@@ -4,6 +4,7 @@ import gc
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,8 +67,7 @@ def test_rows_of_other_settings_or_fronts_do_not_mix(small: Truth, tmp_path: Pat
     compare(PLAN, tmp_path)
     with pytest.raises(RequestError, match="trainings 14 there, 15 now"):
         compare(PLAN.model_copy(update={"trainings": 15}), tmp_path)
-    old = small.reference
-    small.reference = type(old)(old.latency_ms, old.error, digest="front 2")
+    small.reference = replace(small.reference, digest="front 2")
     setting.truth_of.cache_clear()
     with pytest.raises(RequestError, match="another reference front"):
         compare(PLAN, tmp_path)
@@ -76,7 +76,7 @@ def test_rows_of_other_settings_or_fronts_do_not_mix(small: Truth, tmp_path: Pat
 def test_failed_runs_are_told_and_the_others_kept(
     small: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module.make_method
+    real = make_method
 
     def some(name: str) -> Any:
         def broken(order: Order) -> Any:

@@ -3,7 +3,7 @@
 Methods get names and numbers; truth is opened here, after a run, to score what it trained.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -154,15 +154,13 @@ def check(plan: Plan) -> None:
 def _check_references(plan: Plan, records: Sequence[Record]) -> None:
     """Refuse to add to rows that were scored by another reference front."""
     digests = {
-        (n.space, n.task, n.device): truth_of(name, plan.data_dir).reference.digest
-        for name in plan.contexts
-        if (n := shown(name))
+        str(shown(name)): truth_of(name, plan.data_dir).reference.digest for name in plan.contexts
     }
     for record in records:
-        place = (record.row.space, record.row.task, record.row.device)
+        place = str(record.row.context)
         if digests.get(place, record.reference) != record.reference:
             raise RequestError(
-                f"--out: its rows of {'/'.join(place)} were scored by another reference front; "
+                f"--out: its rows of {place} were scored by another reference front; "
                 "choose another directory"
             )
 
@@ -215,8 +213,3 @@ def _told(failures: Sequence[Failed], total: int, out: Path | None) -> str:
         f"{len(failures)} of {total} runs failed, first {first.method} on "
         f"{first.order.context} seed {first.order.seed}: {failures[0].reason}{again}"
     )
-
-
-def contexts_of(records: Sequence[Record]) -> Iterator[ContextName]:
-    """Contexts of records, each once, in order."""
-    yield from dict.fromkeys(record.row.context for record in records)
