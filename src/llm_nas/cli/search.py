@@ -22,7 +22,6 @@ _MODEL_OPTIONS = (
     "when_spent",
     "record",
     "replay",
-    "blind",
     "concurrency",
     "temperature",
     "timeout",
