@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from llm_nas.cli.output import out, say
+from llm_nas.cli.output import say
 
 if TYPE_CHECKING:
     from llm_nas.domain import Cost, FrontPoint, RoleUsage, SearchReport
@@ -11,20 +11,15 @@ _FRONT_ROWS = 30
 
 
 def show(report: "SearchReport") -> None:
-    """Print the front as a table, one network a line, and what to know of it."""
-    from rich.table import Table
-
-    title = f"{report.space}/{report.task} on {report.device.split('=')[0]}: front"
-    table = Table(title=title, title_justify="left")
-    names = {"accuracy_pct": "accuracy %"}
-    metric = names.get(report.metric, report.metric)
-    for heading in ("latency ms", f"{metric} (valid)", f"{metric} (test)", "params M"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("niche", no_wrap=True)
-    table.add_column("network", overflow="fold")
-    for point in report.front[:_FRONT_ROWS]:
-        table.add_row(*_row(point))
-    out.print(table)
+    """Print the front, one network a line that can be copied, and what to know of it."""
+    say(f"{report.space}/{report.task} on {report.device}: front")
+    metric = {"accuracy_pct": "accuracy %"}.get(report.metric, report.metric)
+    headings = ("latency ms", f"{metric}, valid", "test", "params M", "niche", "network")
+    rows = [headings, *(_row(point) for point in report.front[:_FRONT_ROWS])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(headings) - 1)]
+    for row in rows:
+        cells = [text.rjust(width) for text, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[-1]]))
     for line in _lines(report):
         say(line)
 
