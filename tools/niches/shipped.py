@@ -1,26 +1,26 @@
 """Partitions by name.
 
-`conv3x3` is the method's S0..S5 (arXiv 2510.01472) and the default on NAS-Bench-201; elsewhere
-the default is six parts of equal share by multiply-adds, or by what else tells large networks
-from small ones. The others are controls.
+A space may bring partitions of its own; the first of them is its default (NAS-Bench-201: the
+method's S0..S5). Elsewhere the default is six parts of equal share by multiply-adds, or by what
+else tells large networks from small ones. The others are controls.
 """
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from llm_nas.conditions import AllOf, Anything, Condition, Count, Quantity, Relation, in_words
+from llm_nas.conditions import Anything, Condition, Count, Quantity, Relation, in_words
 from llm_nas.domain import FloatArray, Niche
 from llm_nas.errors import RequestError
 from llm_nas.ports import Enumerable, SearchSpace
 from llm_nas.tools.niches.partition import ConditionPartition
 
-NAMES = ("conv3x3", "none", "random", "count:GROUP=VALUE", "quantiles:QUANTITY[:K]")
+NAMES = ("none", "random", "count:GROUP=VALUE", "quantiles:QUANTITY[:K]")
 PARTS = 6
 SIZES = ("macs_m", "params_m", "size", "latency_ms")
 """Quantities by which niches are cut, the preferred first."""
 
-_CONV3, _CONV1 = "nor_conv_3x3", "nor_conv_1x1"
 _SAMPLED = 3000
 _MOST_PARTS = 24
 
@@ -32,8 +32,9 @@ def open_partition(name: str | None, space: SearchSpace, seed: int = 0) -> Condi
     """
     name = name or default_name(space)
     kind, _, rest = name.partition(":")
-    if name == "conv3x3":
-        niches = _conv3x3(space)
+    own = own_partitions(space)
+    if name in own:
+        niches = list(own[name])
     elif name == "none":
         niches = [_niche("all", Anything(), "any network")]
     elif name == "random":
@@ -44,42 +45,25 @@ def open_partition(name: str | None, space: SearchSpace, seed: int = 0) -> Condi
     elif kind == "quantiles" and rest:
         niches = _by_quantiles(space, rest, seed)
     else:
-        raise RequestError(f"partition {name!r}: expected {', '.join(NAMES)}")
+        raise RequestError(f"partition {name!r}: expected {', '.join([*own, *NAMES])}")
     return ConditionPartition(name, space, niches)
 
 
+def own_partitions(space: SearchSpace) -> Mapping[str, Sequence[Niche]]:
+    """Niches that a space brings itself, by the name of the partition."""
+    own: Mapping[str, Sequence[Niche]] = getattr(space, "partitions", {})
+    return own
+
+
 def default_name(space: SearchSpace) -> str:
-    """`conv3x3` where edges hold 3x3 convolutions, else quantiles of a size, else one niche."""
-    if _CONV3 in {v for c in space.choices for v in c.values} and "edges" in space.groups:
-        return "conv3x3"
+    """The space's own first partition, else quantiles of a size, else one niche."""
     known = {q.name for q in space.quantities_info}
-    return next((f"quantiles:{size}" for size in SIZES if size in known), "none")
+    sizes = [f"quantiles:{size}" for size in SIZES if size in known]
+    return next(iter([*own_partitions(space), *sizes]), "none")
 
 
 def _niche(niche: str, condition: Condition, rule: str = "") -> Niche:
     return Niche(id=niche, rule=rule or in_words(condition), condition=condition)
-
-
-def _edges(value: str, relation: Relation, count: int) -> Count:
-    return Count(group="edges", values=(value,), relation=relation, count=count)
-
-
-def _conv3x3(space: SearchSpace) -> list[Niche]:
-    if "edges" not in space.groups:
-        raise RequestError(f"partition conv3x3: space {space.name} has no edges to count")
-    none, no_ones, some_ones = (
-        _edges(_CONV3, "eq", 0),
-        _edges(_CONV1, "eq", 0),
-        _edges(_CONV1, "ge", 1),
-    )
-    return [
-        _niche("S0", AllOf(parts=(none, no_ones)), f"no {_CONV3} and no {_CONV1}"),
-        _niche("S1", AllOf(parts=(none, some_ones)), f"no {_CONV3} and at least one {_CONV1}"),
-        _niche("S2", _edges(_CONV3, "eq", 1), f"exactly one {_CONV3}"),
-        _niche("S3", _edges(_CONV3, "eq", 2), f"exactly two {_CONV3}"),
-        _niche("S4", _edges(_CONV3, "eq", 3), f"exactly three {_CONV3}"),
-        _niche("S5", _edges(_CONV3, "ge", 4), f"four or more {_CONV3}"),
-    ]
 
 
 def _by_count(space: SearchSpace, group: str, text: str) -> list[Niche]:

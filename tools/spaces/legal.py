@@ -125,7 +125,7 @@ def allowed(choice: Choice) -> str:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Names to choose from, for an error: the alike ones first, never more than a line."""
-    alike = difflib.get_close_matches(name, names, n=3)
+    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     rest = [n for n in names if n not in alike]
     listed = [*alike, *rest][:_MOST_NAMED]
     return ", ".join(listed) + (", ..." if len(names) > len(listed) else "")

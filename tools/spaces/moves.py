@@ -28,9 +28,9 @@ class NicheMoves:
     def mutate(self, niche: str, arch: Arch, rng: np.random.Generator) -> Arch:
         """A member of the niche with one choice changed; a fresh sample where there is none."""
         near = list(self._space.neighbours(arch))
-        for place in rng.permutation(len(near)).tolist():
-            if self._inside(niche, near[place]):
-                return near[place]
+        for place in rng.permutation(len(near)):
+            if self._inside(niche, near[int(place)]):
+                return near[int(place)]
         return self._another(niche, (arch,), rng)
 
     def cross(self, niche: str, first: Arch, second: Arch, rng: np.random.Generator) -> Arch:

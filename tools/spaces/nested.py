@@ -23,8 +23,8 @@ from llm_nas.tools.spaces.space import Space, Take
 if TYPE_CHECKING:
     from torch import nn
 
-Tree: TypeAlias = Mapping[str, "Sequence[Value] | Choice | Tree"]
-"""Values by name, or a deeper tree; numbers in increasing order are ordered."""
+Tree: TypeAlias = Mapping[str, Any]
+"""Sequences of values, a `Choice` or a deeper tree by name; increasing numbers are ordered."""
 
 
 class Pick:

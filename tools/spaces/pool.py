@@ -8,7 +8,7 @@ import numpy as np
 
 from llm_nas.choices import Choice
 from llm_nas.conditions import Condition, Facts, Value, in_words, matches
-from llm_nas.domain import Arch, FloatArray, IntArray, TaskShape
+from llm_nas.domain import Arch, FloatArray, IntArray, Niche, TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.ports import Buildable, QuantityInfo, SearchSpace
 
@@ -68,6 +68,12 @@ class Pool:
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Those of the space."""
         return self.space.groups
+
+    @property
+    def partitions(self) -> Mapping[str, tuple[Niche, ...]]:
+        """Those of the space."""
+        own: Mapping[str, tuple[Niche, ...]] = getattr(self.space, "partitions", {})
+        return own
 
     @property
     def quantities_info(self) -> tuple[QuantityInfo, ...]:

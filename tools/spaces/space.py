@@ -22,7 +22,7 @@ import numpy as np
 
 from llm_nas.choices import Choice
 from llm_nas.conditions import Condition, Facts, Value, matches
-from llm_nas.domain import Arch, FloatArray, IntArray, TaskShape
+from llm_nas.domain import Arch, FloatArray, IntArray, Niche, TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.features import Encoder
@@ -76,6 +76,9 @@ class Space:
     Raises:
         RequestError: The choices contradict each other; the message says how.
     """
+
+    partitions: Mapping[str, tuple[Niche, ...]] = {}
+    """Ways to cut the space into niches that it brings itself; the first is its default."""
 
     def __init__(
         self,

@@ -80,11 +80,12 @@ class Branches(nn.Module):
         return total
 
 
-class Excitation(nn.Sequential):
+class Excitation(nn.Module):
     """Squeeze-and-excitation; keeps the shape."""
 
     def __init__(self, node: plans.SqueezeExcite) -> None:
-        super().__init__(
+        super().__init__()
+        self.scales = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(node.channels, node.hidden, 1),
             _ACTIVATIONS[node.activation](),
@@ -94,7 +95,7 @@ class Excitation(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale channels."""
-        scales: Tensor = super().forward(x)
+        scales: Tensor = self.scales(x)
         return x * scales
 
 

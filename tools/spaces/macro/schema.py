@@ -43,7 +43,8 @@
 
 **A list is a choice**, anything else is settled. A choice of the network, stem or head has the
 option's name (`scale`, `stem_stride`, `head_width`), one of a stage a letter and the stage's
-number (`k1`, see `LETTERS`; `[names]` renames them). Choices stand in the order of the file;
+number (`k1`, see `LETTERS`; `[names]` renames them). Choices stand in the order of the file,
+of a stage those of `[defaults]` first;
 `depth` comes first where it can be 0, `block` where it is a choice. A choice that the chosen
 block does not use is inactive. Blocks and what they use: `blocks.CATALOGUE`, `blocks.USES`.
 """

@@ -88,7 +88,8 @@ class MacroSpace(Space):
     ) -> None:
         """Take a checked file, its tables as written (for the order) and the task's shape."""
         self._file = file
-        self._shape = shape or file.input
+        self.shape = shape or file.input
+        """What sizes are told for."""
         self._named: list[dict[str, str]] = []
         """Per stage: name of the choice behind an option, where it is a choice."""
         self._part = lru_cache(maxsize=_REMEMBERED)(self._stage_part)
@@ -234,8 +235,8 @@ class MacroSpace(Space):
 
     def _measure(self, values: Values) -> Iterable[float]:
         """`QUANTITIES` of a network for the space's shape."""
-        first, channels = self._stem(values, self._shape)
-        at = cost(first, self._shape.height, self._shape.width)
+        first, channels = self._stem(values, self.shape)
+        at = cost(first, self.shape.height, self.shape.width)
         params, macs, activations, height, width = at
         factor, depth, early = self._factor(values), 0, macs
         for number in range(len(self._file.stages)):
@@ -246,7 +247,7 @@ class MacroSpace(Space):
             channels, height, width = part.channels, part.height, part.width
             if number < len(self._file.stages) // 2:
                 early = macs
-        at = cost(self._head(values, channels, self._shape), height, width)
+        at = cost(self._head(values, channels, self.shape), height, width)
         macs += at.macs
         sums = (params + at.params, macs, activations + at.activations)
         return [*(number / 1e6 for number in sums), float(depth), early / macs]
@@ -279,7 +280,7 @@ class MacroSpace(Space):
     def describe(self) -> str:
         """The file's own words, then its choices."""
         shown = described(self.name, self.choices, QUANTITIES, self.log10_size)
-        shape = self._shape
+        shape = self.shape
         image = f"Images of {shape.channels} x {shape.height} x {shape.width}"
         return f"{self._about.strip()}\n{shown}\n{image}, {shape.classes} classes.".strip()
 

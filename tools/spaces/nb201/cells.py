@@ -21,7 +21,8 @@ NODES = 4
 EDGE_ENDS = tuple(combinations(range(NODES), 2))
 """(source, target) of each edge, nodes counted from 0."""
 EDGES = tuple(f"{source + 1}>{target + 1}" for source, target in EDGE_ENDS)
-SIZE = len(OPERATIONS) ** len(EDGES)
+SIZE = 15_625
+"""Five operations on six edges."""
 SKIP, NONE, CONV3, CONV1, POOL = range(len(OPERATIONS))
 PATHS = ((2,), (0, 4), (1, 5), (0, 3, 5))
 """Edge positions of the four paths from node 1 (input) to node 4 (output)."""
@@ -92,6 +93,17 @@ def live_edges(codes: IntArray) -> BoolArray:
 def twins(codes: IntArray) -> IntArray:
     """The same networks with every operation that no path uses set to `none`, `(n, 6)`."""
     return np.where(live_edges(codes), codes, NONE)
+
+
+@cache
+def _twin_of_string() -> dict[Arch, Arch]:
+    archs, rows = all_archs(), rows_of(twins(benchmark_codes()))
+    return {arch: archs[row] for arch, row in zip(archs, rows.tolist(), strict=True)}
+
+
+def twin_of(arch: Arch) -> Arch:
+    """The canonical twin of a cell's string."""
+    return _twin_of_string()[arch]
 
 
 def written(codes: Codes) -> Arch:

@@ -1,13 +1,14 @@
 """NAS-Bench-201 as a search space: the benchmark's strings, its twins, its network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from llm_nas.choices import Choice
-from llm_nas.domain import Arch, FloatArray, TaskShape
+from llm_nas.domain import Arch, FloatArray, Niche, TaskShape
 from llm_nas.tools.spaces.legal import Codes
 from llm_nas.tools.spaces.nb201 import cells, structure
+from llm_nas.tools.spaces.nb201.niches import CONV3X3
 from llm_nas.tools.spaces.nb201.paths import path_blocks
 from llm_nas.tools.spaces.space import Space, draw_of
 
@@ -26,6 +27,8 @@ counted from 0. Edges that no path from 1 to 4 uses change nothing."""
 class NasBench201(Space):
     """The space of all 15,625 cells; Enumerable and Buildable."""
 
+    partitions: Mapping[str, tuple[Niche, ...]] = {"conv3x3": CONV3X3}
+
     def __init__(self, shape: TaskShape | None = None) -> None:
         """Take the task's shape for parameters and multiply-adds; None: CIFAR-10's."""
         self._shape = shape or TaskShape()
@@ -36,7 +39,6 @@ class NasBench201(Space):
             describe=_ABOUT,
         )
         self.quantities_info = (*structure.QUANTITIES, *self.quantities_info)
-        self._twins: dict[Arch, Arch] = {}
 
     def __len__(self) -> int:
         """15,625."""
@@ -48,10 +50,7 @@ class NasBench201(Space):
 
     def twin(self, arch: Arch) -> Arch:
         """The same network with every operation that no path uses set to `none`."""
-        if arch not in self._twins:
-            codes = cells.twins(self.codes([arch]))[0].tolist()
-            self._twins[self.parse(arch)] = cells.written(tuple(codes))
-        return self._twins[self.parse(arch)]
+        return cells.twin_of(self.parse(arch))
 
     def build(self, arch: Arch, shape: TaskShape) -> "nn.Module":
         """The benchmark's network with this cell; torch's random state seeds its weights."""
@@ -60,7 +59,7 @@ class NasBench201(Space):
         from llm_nas.tools.spaces.nb201.network import CellNetwork
 
         operations = [str(op) for op in self.values(arch).values()]
-        seed = int(torch.randint(2**31, ()))
+        seed = int(torch.randint(2**31, ()).item())
         return CellNetwork(operations, shape.classes, seed=seed, image_channels=shape.channels)
 
     def features(self, archs: Sequence[Arch]) -> FloatArray:

@@ -133,4 +133,4 @@ def _shortcuts(codes: IntArray, live: BoolArray) -> FloatArray:
 def _log_weights(codes: IntArray) -> FloatArray:
     """Logarithm of one plus the convolutions' kernel weights per channel pair, `(n,)`."""
     weights = 9 * (codes == CONV3).sum(axis=1) + (codes == CONV1).sum(axis=1)
-    return np.log1p(weights.astype(np.float64))
+    return np.asarray(np.log1p(weights.astype(np.float64)), dtype=np.float64)

@@ -1,15 +1,19 @@
 """A bigger GPT family: 6 to 48 layers, heads and MLP ratio of each: more than 1e40 networks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from llm_nas import Choice, Space
 from llm_nas.conditions import Bound
 
 DEPTHS = (6, 12, 24, 36, 48)
 
 
-def params_m(values):
+def params_m(values: Mapping[str, Any]) -> float:
     embed = values["embed"]
     layers = range(1, values["layers"] + 1)
-    return sum(embed**2 * (4 + 2 * values[f"mlp{i}"]) for i in layers) / 1e6 + embed * 0.05
+    weights: float = sum(embed**2 * (4 + 2 * values[f"mlp{i}"]) for i in layers)
+    return weights / 1e6 + float(embed) * 0.05
 
 
 choices = [

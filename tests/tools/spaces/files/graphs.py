@@ -4,7 +4,7 @@ from llm_nas import Choice, Space
 from llm_nas.conditions import Bound, Is
 
 
-def there(layer):
+def there(layer: int) -> Bound:
     return Bound(choice="layers", relation="ge", value=layer)
 
 

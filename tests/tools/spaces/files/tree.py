@@ -1,6 +1,10 @@
 """A nested form: a tree of choices and a model that picks from it."""
 
+from torch import nn
+
+from llm_nas.domain import TaskShape
 from llm_nas.tools.spaces import NestedSpace
+from llm_nas.tools.spaces.nested import Pick
 
 tree = {
     "depth": (1, 2, 3),
@@ -9,8 +13,8 @@ tree = {
 }
 
 
-def model(pick):
-    blocks = []
+def model(pick: Pick) -> list[tuple[int, float]]:
+    blocks: list[tuple[int, float]] = []
     for i in range(pick("depth")):
         block = pick(f"block{i}")
         ratio = block("inner")("ratio") if pick("kind") == "bottleneck" else 1
@@ -18,10 +22,9 @@ def model(pick):
     return blocks
 
 
-def build(blocks, shape):
-    from torch import nn
-
-    layers, channels = [], shape.channels
+def build(blocks: list[tuple[int, float]], shape: TaskShape) -> nn.Module:
+    layers: list[nn.Module] = []
+    channels = shape.channels
     for kernel, ratio in blocks:
         layers += [nn.Conv2d(channels, int(32 * ratio), kernel, padding=kernel // 2), nn.ReLU()]
         channels = int(32 * ratio)

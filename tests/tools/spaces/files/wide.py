@@ -1,11 +1,13 @@
 """Six stages of six choices each, some of them conditional: about 2e19 networks."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from llm_nas import Choice, Space
 from llm_nas.conditions import Bound
 
-choices = []
+choices: list[Choice] = []
 for stage in range(1, 7):
     present = Bound(choice=f"depth{stage}", relation="ge", value=2)
     choices += [
@@ -19,7 +21,7 @@ for stage in range(1, 7):
     ]
 
 
-def weights(values):
+def weights(values: Mapping[str, Any]) -> float:
     """Weights of all stages, in thousands."""
     total = 0.0
     for stage in range(1, 7):

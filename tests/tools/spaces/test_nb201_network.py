@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
-from llm_nas.tools.network import CellNetwork, build_network
-from llm_nas.tools.space import nas_bench_201
+from llm_nas.tools.spaces.nb201 import NasBench201
+from llm_nas.tools.spaces.nb201.network import CellNetwork
 
-SPACE = nas_bench_201()
+SPACE = NasBench201()
 BEST = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
     "+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
@@ -17,12 +18,23 @@ NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 
 def _network(arch: str, seed: int = 0, **size: int) -> CellNetwork:
-    return build_network(SPACE.parse(arch), SPACE, classes=10, seed=seed, **size)
+    operations = [str(operation) for operation in SPACE.values(arch).values()]
+    return CellNetwork(operations, 10, seed=seed, **size)
 
 
 def test_the_full_network_has_the_published_number_of_parameters() -> None:
     # 1.073466 M: NAS-Bench-201's own figure for its best cifar10 cell.
     assert sum(p.numel() for p in _network(BEST).parameters()) == 1_073_466
+
+
+def test_torch_seeds_the_weights_of_a_built_network() -> None:
+    shape = TaskShape(channels=1, height=8, width=8, classes=4)
+    built: list[torch.Tensor] = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        built.append(next(SPACE.build(NONE, shape).parameters()))
+    assert torch.equal(built[0], built[1])
+    assert not torch.equal(built[0], built[2])
 
 
 def test_logits_have_one_row_per_image() -> None:
