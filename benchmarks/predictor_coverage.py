@@ -30,8 +30,7 @@ def covered(
     """`(1 + niches + 2,)`: coverage of all and of each niche, median width, Spearman."""
     space = open_space(space_name, shape_of(task_name))
     predicted = open_predicted_task(task_name, space, labels, seed, data_dir=data)
-    pool = predicted.predictor.features.pool
-    archs = [pool[row] for row in unlabelled(predicted.predictor).tolist()]
+    archs = predicted.predictor.features.archs_at(unlabelled(predicted.predictor))
     task = open_task(task_name, space, data_dir=data)
     truth = np.array([getattr(task.train(arch, 1.0, seed), "value", np.nan) for arch in archs])
     low, high = np.array(predicted.interval_pct(archs)).T

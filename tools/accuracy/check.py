@@ -66,8 +66,7 @@ def validate(
     """
     rest = unlabelled(predictor)
     sample = np.random.default_rng([predictor.seed, HELD_OUT]).choice(rest, HELD_OUT, False)
-    pool = predictor.features.pool
-    niche = np.array([partition.niche_of(pool[row]) for row in rest.tolist()])
+    niche = np.array([partition.niche_of(arch) for arch in predictor.features.archs_at(rest)])
 
     def on(rows: IntArray) -> Ranks:
         return ranks(predictor.scores[rows], -test_errors[rows])

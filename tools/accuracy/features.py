@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from llm_nas.domain import Arch, FloatArray
+from llm_nas.domain import Arch, FloatArray, IntArray
 from llm_nas.ports import SearchSpace
 
 PROXY_WEIGHT = 0.04
@@ -33,7 +33,10 @@ class ProxyValues(Protocol):
     """Zero-cost proxies that are at hand for a task, computed or looked up."""
 
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of `values`."""
+        ...
+
     @property
     def missing(self) -> Mapping[str, int]:
         """Number of architectures without a value of this task, for proxies that lack some."""
@@ -126,6 +129,11 @@ class Features:
         self._of_blocks = [_Standard.of(columns, weight) for columns, weight in blocks]
         self.values = _locked(np.hstack([measured, *(columns for columns, _ in blocks)]))
         self.embedding = _locked(self._embedded(measured, blocks))
+
+    def archs_at(self, rows: IntArray) -> list[Arch]:
+        """The pool's architectures at `rows` `(n,)`."""
+        positions: list[int] = rows.tolist()
+        return [self.pool[row] for row in positions]
 
     def of(self, archs: Sequence[Arch]) -> tuple[FloatArray, FloatArray]:
         """Values `(n, d)` and embedding `(n, e)` of any architectures."""

@@ -79,8 +79,8 @@ def conformal_intervals(
     drawn, residuals = _residuals(predictor, folds)
     centres, difficulty, of_labels = _difficulty(predictor.scores[drawn], residuals)
     position = {niche.id: i for i, niche in enumerate(partition.niches)}
-    pool = predictor.features.pool
-    groups = np.array([position[partition.niche_of(pool[row])] for row in drawn.tolist()])
+    archs = predictor.features.archs_at(drawn)
+    groups = np.array([position[partition.niche_of(arch)] for arch in archs])
     factors = {
         niche: _quantile(residuals / of_labels, niche_weights(np.abs(groups - here)), nominal)
         for niche, here in position.items()
@@ -96,7 +96,7 @@ def _residuals(predictor: TrainedPredictor, folds: int) -> tuple[IntArray, Float
     predicted = np.empty(drawn)
     for k in range(folds):
         held_out = np.flatnonzero(fold == k)
-        archs = [predictor.features.pool[row] for row in predictor.train[held_out].tolist()]
+        archs = predictor.features.archs_at(predictor.train[held_out])
         predicted[held_out] = predictor.without(held_out).predict(archs)
     residuals = np.abs(sign * predictor.goodness[:drawn] - predicted)
     known = np.isfinite(residuals)

@@ -221,7 +221,7 @@ def train_predictor(
     sign = 1.0 if task.metric.higher_is_better else -1.0
 
     def goodness(rows: IntArray) -> FloatArray:
-        answers = [task.train(features.pool[row], 1.0, seed) for row in rows.tolist()]
+        answers = [task.train(arch, 1.0, seed) for arch in features.archs_at(rows)]
         return np.array([sign * a.value if isinstance(a, Label) else np.nan for a in answers])
 
     train, known = choose_labels(pool, goodness, labels, seed, chosen.labels_by)

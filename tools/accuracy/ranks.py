@@ -24,7 +24,8 @@ def normal_scores(values: FloatArray) -> FloatArray:
     scores = np.full_like(values, np.nan)
     for j, column in enumerate(values.T):
         known = np.isfinite(column)
-        scores[known, j] = ndtri((rankdata(column[known]) - 0.5) / known.sum())
+        ranks = np.asarray(rankdata(column[known]), dtype=np.float64)
+        scores[known, j] = ndtri((ranks - 0.5) / known.sum())
     return scores
 
 

@@ -71,14 +71,14 @@ def _sums() -> FloatArray:
 def _range_of(rows: IntArray) -> TrainingRange:
     """The range of trees on 150 labels drawn from some rows."""
     train = np.random.default_rng(0).permutation(rows)[:150]
-    goodness = toy.accuracies([FEATURES.pool[row] for row in train.tolist()])
+    goodness = toy.accuracies(FEATURES.archs_at(train))
     options = PredictorOptions(model="trees", labels_by="uniform")
     metric = toy.ToyTask().metric
     return TrainingRange(fit_predictor(FEATURES, metric, train, goodness, seed=0, options=options))
 
 
 def _archs(rows: IntArray) -> list[str]:
-    return [FEATURES.pool[row] for row in rows.tolist()]
+    return FEATURES.archs_at(rows)
 
 
 def test_uniform_architectures_raise_no_alarm() -> None:

@@ -124,10 +124,11 @@ class TestProcess:
         rows, targets, at = rng.random((30, 3)) * 3, rng.random(30), rng.random((300, 3)) * 3
         process = FixedScaleProcess(rows, targets)
         distance = np.linalg.norm(at[:, None] - rows[None], axis=2) * np.sqrt(5)
-        cross = (1 + distance + distance**2 / 3) * np.exp(-distance)
+        cross = np.asarray((1 + distance + distance**2 / 3) * np.exp(-distance))
         np.testing.assert_allclose(matern52(at, rows), cross, atol=1e-7)
         among = matern52(rows, rows) + NOISE * np.eye(30)
-        mean = targets.mean() + cross @ np.linalg.solve(among, targets - targets.mean())
+        middle = float(targets.mean())
+        mean = np.asarray(middle + cross @ np.linalg.solve(among, targets - middle))
         np.testing.assert_allclose(process.mean(at), mean, atol=1e-6)
         variance = 1 - np.einsum("ij,ji->i", cross, np.linalg.solve(among, cross.T))
         np.testing.assert_allclose(process.deviation(at) ** 2, variance, atol=1e-6)
@@ -243,7 +244,7 @@ def test_training_is_deterministic_and_pays_for_its_labels() -> None:
     task = toy.ToyTask()
     first, second = train(task=task), train()
     np.testing.assert_array_equal(first.scores, second.scores)
-    assert task.trained == [FEATURES.pool[row] for row in first.train.tolist()]
+    assert task.trained == FEATURES.archs_at(first.train)
     assert first.labels == len(set(task.trained)) == 60
     assert first.proxies_from == {"sum": "another task"}
     assert first.description == (
@@ -348,5 +349,5 @@ def test_quality_on_the_published_tables(
     truth = open_truth(ContextName(space="nb201", task=task, device="edgegpu"), space, tables)
     assert truth is not None
     rest = unlabelled(predictor)
-    errors = truth.errors([predictor.features.pool[row] for row in rest.tolist()])
+    errors = truth.errors(predictor.features.archs_at(rest))
     assert spearman_rho(predictor.scores[rest], -errors) > floor

@@ -1,7 +1,7 @@
 """Proxies agree with closed forms and with slow twins, and fail with reasons."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llm_nas.choices import Choice
+from llm_nas.conditions import Value
 from llm_nas.domain import FloatArray, TaskShape
 from llm_nas.errors import RequestError
+from llm_nas.ports import Buildable
 from llm_nas.tools.proxies.batch import ImageBatch, synthetic_batch
 from llm_nas.tools.proxies.compute import ProxyVector, compute_proxies, draw_weights, place, score
 from llm_nas.tools.proxies.convolution import Scope
@@ -30,8 +32,7 @@ SMALL = ProxySettings(batch_size=8, zen_batch_size=4, image_size=8)
 MIXED = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 
 
-def _built(values: object, shape: TaskShape) -> nn.Module:
-    assert isinstance(values, dict)
+def _built(values: Mapping[str, Value], shape: TaskShape) -> nn.Module:
     width = int(values["width"])
     return nn.Sequential(
         nn.Conv2d(shape.channels, width, 3, padding=1, bias=False),
@@ -45,7 +46,8 @@ def _built(values: object, shape: TaskShape) -> nn.Module:
     )
 
 
-NB201_NETWORK = NB201.build(MIXED, TaskShape()).train().requires_grad_()  # type: ignore[attr-defined]
+assert isinstance(NB201, Buildable)
+NB201_NETWORK = NB201.build(MIXED, TaskShape()).train().requires_grad_()
 OWN = Space("own", [Choice("width", (4, 8), ordered=True)], build=_built)
 
 
