@@ -77,9 +77,11 @@ def earned_share(gains: Mapping[str, Sequence[float]], model: str, most: float) 
 def model_slots(view: NicheView, model: str, share: float) -> int:
     """How many of `view.slots` the model gets in this niche and generation.
 
-    Over generations the fractions add up; niches have their turns at different times. A
-    restrained model gets one slot at most.
+    None in the opening, which has its own share. Over generations the fractions add up; niches
+    have their turns at different times. A restrained model gets one slot at most.
     """
+    if view.generation == 0:
+        return 0
     expected = earned_share(view.gains, model, share) * view.slots
     start = zlib.crc32(view.niche.id.encode()) / 2**32
     turn = (start + view.generation * _GOLDEN) % 1.0

@@ -65,7 +65,7 @@ def over_a_run(share: float = 0.3, gains: Mapping[str, tuple[float, ...]] = NONE
     niches = [f"S{i}" for i in range(6)]
     given_slots = [
         model_slots(view(1, generation, niche, **gains), "model", share)
-        for generation in range(40)
+        for generation in range(1, 41)
         for niche in niches
     ]
     return sum(given_slots) / len(given_slots)
@@ -90,8 +90,14 @@ def test_a_model_that_does_not_pay_loses_its_share() -> None:
     assert earned_share({"model": (0.0, 0.0, 1.0, 1.0, 1.0)}, "model", 0.3) == 0.3
 
 
+def test_the_opening_is_not_shared_again() -> None:
+    assert origins(view(6, 0), fails=True) == ["offline"] * 6
+
+
 def test_turns_are_spread_over_niches_and_generations() -> None:
-    turns = [[model_slots(view(1, g, f"S{n}"), "model", 0.3) for n in range(6)] for g in range(30)]
+    turns = [
+        [model_slots(view(1, g, f"S{n}"), "model", 0.3) for n in range(6)] for g in range(1, 31)
+    ]
     assert max(map(sum, turns)) <= 3
     assert all(sum(row[n] for row in turns) > 0 for n in range(6))
 
