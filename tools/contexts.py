@@ -47,7 +47,7 @@ def _family(task: str | None, device: str | None) -> str:
 
 _PARTS = re.compile(
     r"(?P<space>.+?\.(?:py(?::\w+)?|toml)|[^/]+)"
-    r"(?:/(?P<task>.+?\.(?:csv|npz)|[^/]+)(?:/(?P<device>.+))?)?"
+    r"(?:/(?P<task>[^=]+?\.(?:csv|npz)|[^/]+)(?:/(?P<device>.+))?)?"
 )
 """A file among the parts ends at its suffix, so that its path may hold slashes."""
 
