@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from llm_nas.domain import FloatArray
-from llm_nas.tools.accuracy.check import unlabelled
+from llm_nas.evaluation.predictor import unlabelled
 from llm_nas.tools.accuracy.predicted import open_predicted_task
 from llm_nas.tools.accuracy.ranks import spearman_rho
 from llm_nas.tools.niches import open_partition

@@ -20,8 +20,8 @@ def design(embedding: FloatArray, weights: FloatArray, labels: int, seed: int) -
     """`labels` distinct rows, the most telling first.
 
     Args:
-        embedding: `(size, e)`, in which distance is unlikeness; see `Features.embedding`.
-        weights: `(size,)`, positive: how much the variance of each row matters.
+        embedding: `(pool, e)`, in which distance is unlikeness; see `Features.embedding`.
+        weights: `(pool,)`, positive: how much the variance of each row matters.
         labels: how many.
         seed: draws the rows to choose from and those to be told about.
     """

@@ -41,11 +41,11 @@ class Unlabelled:
     """What is known of the pool before any of it is labelled."""
 
     embedding: FloatArray
-    """`(size, e)`, in which distance is unlikeness; see `Features.embedding`."""
+    """`(pool, e)`, in which distance is unlikeness; see `Features.embedding`."""
     cost: FloatArray
-    """`(size,)`, of any unit: the front is looked for at every level of it."""
+    """`(pool,)`, of any unit: the front is looked for at every level of it."""
     niches: IntArray
-    """`(size,)`, position of each one's niche."""
+    """`(pool,)`, position of each one's niche."""
 
 
 def scheme_for(labels: int, asked: LabelScheme) -> LabelScheme:

@@ -35,6 +35,7 @@ JITTER = 1e-6
 """Added to the noise, so that matrices stay positive definite."""
 STEPS = 25
 """Of the gradient search, at most."""
+_FIRST_RELATION = 0.8
 _SPREADS = {"weights": 1.0, "scale": 3.0, "linear": 3.0, "noise": 3.0}
 """Standard deviations of the logarithms around what the grid found, before the data speak."""
 
@@ -88,7 +89,7 @@ def _walked(observed: Observed) -> Hyperparameters:
     names = ["noise", "length_scale", "linear"]
     names += ["prior"] if np.any(observed.at.prior) else []
     names += ["relation"] if len(observed.others) else []
-    best = observed.fit(Hyperparameters())
+    best = observed.fit(Hyperparameters(relation=_FIRST_RELATION if len(observed.others) else 0.0))
     for _ in range(SWEEPS):
         before = best
         for name in names:

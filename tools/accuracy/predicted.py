@@ -13,13 +13,14 @@ import numpy as np
 from llm_nas.domain import PREDICTED_PROTOCOL, Arch, Label, Metric
 from llm_nas.ports import Enumerable, Partition, SearchSpace, Task
 from llm_nas.tools.accuracy.drift import Drift, TrainingRange
-from llm_nas.tools.accuracy.features import Features, ProxyValues
+from llm_nas.tools.accuracy.features import Features
 from llm_nas.tools.accuracy.intervals import NOMINAL, Intervals, conformal_intervals
 from llm_nas.tools.accuracy.predictor import (
     PredictorOptions,
     TrainedPredictor,
     train_predictor,
 )
+from llm_nas.tools.data.proxies import tabulated_proxies
 from llm_nas.tools.niches import open_partition
 from llm_nas.tools.tasks import open_task
 
@@ -149,23 +150,12 @@ def open_predicted_task(
     features = Features(
         space,
         _pool(space, task, seed),
-        open_proxies(space, task_name, data_dir),
+        tabulated_proxies(space.name, task_name, data_dir),
         structure=chosen.features != "proxies",
     )
     partition = open_partition(None, space, seed)
     predictor = train_predictor(features, space, task, partition, labels, seed, chosen)
     return PredictedTask(task, predictor, partition)
-
-
-def open_proxies(
-    space: SearchSpace, task_name: str, data_dir: Path | None = None
-) -> ProxyValues | None:
-    """Tabulated zero-cost proxies of a space and task; None where there are none."""
-    from llm_nas.tools.data import nb201
-
-    if space.name != nb201.SPACE_NAME or task_name not in nb201.DATASETS:
-        return None
-    return nb201.TaskProxies(nb201.nb201_tables(data_dir), task_name)
 
 
 def _pool(space: SearchSpace, task: Task, seed: int) -> Sequence[Arch]:

@@ -153,7 +153,7 @@ class TrainedPredictor:
 
     @cached_property
     def scores(self) -> FloatArray:
-        """Predicted normal scores of the pool, `(size,)`: what ranks it."""
+        """Predicted normal scores of the pool, `(pool,)`: what ranks it."""
         return self._scores(self.features.values, self.features.embedding)
 
     def _scores(self, values: FloatArray, embedding: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from scipy.linalg import solve_triangular
 
 from llm_nas.domain import FloatArray, IntArray
 from llm_nas.tools.accuracy.kernel import LEVEL, Hyperparameters, Points, kernel, points, variances
-from llm_nas.tools.accuracy.likelihood import Observed, fitted
+from llm_nas.tools.accuracy.likelihood import JITTER, Observed, fitted
 
 __all__ = ["Belief", "Points", "Process", "points"]
 
@@ -92,7 +92,7 @@ class Process:
         """The belief as if point `chosen` of `at` were observed too and had its mean."""
         row = kernel(at.take(slice(chosen, chosen + 1)), at, self.hyper)[0]
         row = row - belief.cross[:, chosen] @ belief.cross
-        row = row / np.sqrt(belief.variance[chosen] / self._units + self.hyper.noise)
+        row = row / np.sqrt(belief.variance[chosen] / self._units + self.hyper.noise + JITTER)
         variance = np.maximum(belief.variance - self._units * row**2, LEAST)
         return Belief(belief.mean, variance, np.vstack([belief.cross, row]))
 

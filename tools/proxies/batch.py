@@ -59,8 +59,8 @@ def synthetic_batch(shape: TaskShape, batch_size: int, seed: int) -> ImageBatch:
     Only the sizes match the task; proxies that read images are noisier on them.
     """
     rng = np.random.default_rng(seed)
-    size = (batch_size, shape.channels, shape.height, shape.width)
-    images = rng.standard_normal(size, dtype=np.float32)
+    dims = (batch_size, shape.channels, shape.height, shape.width)
+    images = rng.standard_normal(dims, dtype=np.float32)
     pool = np.repeat(np.arange(shape.classes), max(_GROUP, batch_size))
     labels = pool[_draw(pool, batch_size, shape.classes, rng)]
     return ImageBatch(images, labels, shape, "synthetic")

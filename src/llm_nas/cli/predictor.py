@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_nas.cli.output import out, print_json
-from llm_nas.errors import RequestError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from llm_nas.tools.accuracy.check import Validation
+    from llm_nas.evaluation.predictor import Validation
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -41,28 +40,17 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Print rank correlations with test accuracy, on networks the predictor never saw."""
-    from llm_nas.evaluation.truth import open_truth
-    from llm_nas.tools.accuracy.check import validate as check
-    from llm_nas.tools.accuracy.predicted import open_predicted_task
+    from llm_nas.evaluation.predictor import validate_predictor
     from llm_nas.tools.accuracy.predictor import PredictorOptions
     from llm_nas.tools.contexts import resolve
-    from llm_nas.tools.niches import open_partition
-    from llm_nas.tools.spaces import open_space
-    from llm_nas.tools.tasks import shape_of
 
     options = PredictorOptions.parse(features, model, labels_by)
-    context = resolve(space, task, None)
-    family = open_space(context.space, shape_of(task))
-    predicted = open_predicted_task(task, family, labels, seed, data_dir=data_dir, options=options)
-    truth = open_truth(context, family, data_dir)
-    if truth is None:
-        raise RequestError(f"--task {task}: no test accuracies are known in space {family.name}")
-    errors = truth.errors(predicted.predictor.features.pool)
-    result = check(predicted.predictor, errors, open_partition(None, family, seed))
+    context = resolve(space, task, "any" if space is not None else None)
+    result, source = validate_predictor(context, labels, seed, data_dir=data_dir, options=options)
     if as_json:
         print_json(result)
     else:
-        out.print(_table(result, predicted.source))
+        out.print(_table(result, source))
 
 
 def _table(result: "Validation", source: str) -> "Table":

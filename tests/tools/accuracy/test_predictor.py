@@ -9,7 +9,7 @@ import pytest
 
 from llm_nas.domain import PERPLEXITY, ContextName, FloatArray, IntArray
 from llm_nas.errors import RequestError
-from llm_nas.tools.accuracy.check import ranks, unlabelled, validate
+from llm_nas.evaluation.predictor import ranks, unlabelled, validate
 from llm_nas.tools.accuracy.design import design
 from llm_nas.tools.accuracy.fixed_scale import NOISE, FixedScaleProcess, matern52
 from llm_nas.tools.accuracy.labels import (
