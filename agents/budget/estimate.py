@@ -17,6 +17,8 @@ from llm_nas.ports import NicheView, Partition, SearchSpace
 TOKENS_PER_ANALYSIS = 350
 HEDGE = 0.5
 """Share of the opening that is the model's at most."""
+ASKED_TO_OPEN = 2
+"""Once for networks, and once more when their latencies are known."""
 _MOST_SHOWN = 40
 
 
@@ -42,9 +44,9 @@ def estimate_run(
 ) -> tuple[RoleEstimate, ...]:
     """What a search will ask of its models, by role.
 
-    The opening is asked for once or in a few parts; then the Analyst of every niche that trains
-    in a generation, and the Designer for its share of the slots. Prompts are rendered for a niche
-    half way through the run, with invented numbers.
+    The opening is asked for in a few parts, each of them twice; then the Analyst of every niche
+    that trains in a generation, and the Designer for its share of the slots. Prompts are rendered
+    for a niche half way through the run, with invented numbers.
     """
     options = (options or ModelOptions()).model_copy(update={"record": None, "replay": None})
     agents = open_agents(
@@ -88,7 +90,7 @@ def estimated_calls(request: SearchRequest, niches: int, most: int) -> dict[str,
     later = max(request.trainings - request.opening, 0)
     generations = math.ceil(later / request.batch)
     return {
-        "opener": math.ceil(int(request.opening * HEDGE) / most) if opens else 0,
+        "opener": ASKED_TO_OPEN * math.ceil(int(request.opening * HEDGE) / most) if opens else 0,
         "analyst": generations * min(request.batch, niches),
         "designer": math.ceil(later * request.model_share),
     }

@@ -61,11 +61,11 @@ def test_a_broken_price_table_is_a_bad_request(tmp_path: Path, text: str) -> Non
 
 
 def test_calls_follow_the_request() -> None:
-    assert estimated_calls(REQUEST, 6, 12) == {"opener": 1, "analyst": 48, "designer": 15}
+    assert estimated_calls(REQUEST, 6, 12) == {"opener": 2, "analyst": 48, "designer": 15}
     quiet = REQUEST.model_copy(update={"open": "zero-cost", "model_share": 0.0})
     assert estimated_calls(quiet, 3, 12) == {"opener": 0, "analyst": 24, "designer": 0}
     wide = REQUEST.model_copy(update={"opening": 60})
-    assert estimated_calls(wide, 6, 12) == {"opener": 3, "analyst": 0, "designer": 0}
+    assert estimated_calls(wide, 6, 12) == {"opener": 6, "analyst": 0, "designer": 0}
 
 
 def test_a_run_of_sixty_trainings_costs_less_than_a_dollar(
