@@ -216,7 +216,7 @@ def score(
             latency_deciles=_deciles(np.asarray(truth.reference.latency_ms), counted[:, 1]),
         ),
         trainings_to=_prices(ledger, scale),
-        front=tuple(ledger.rows[i].arch for i in front),
+        front=tuple(ledger.rows[int(i)].arch for i in front),
     )
 
 

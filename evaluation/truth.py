@@ -54,13 +54,17 @@ class Truth:
         least = self.metric.best - ABOVE_CHANCE * (self.metric.best - self.chance_error)
         return np.where(errors < least, errors, np.nan)
 
-    @cached_property
+    @property
     def reference(self) -> Reference:
         """The front that hypervolumes are shares of.
 
         Raises:
             RequestError: No architecture has a latency and a result above chance.
         """
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> Reference:
         if self.archs is None:
             return self._evolved()
         errors, latencies_ms = self.errors(self.archs), self.latencies_ms(self.archs)

@@ -161,6 +161,7 @@ def learn(state: SearchState) -> dict[str, Any]:
                 id=h.id,
                 status=h.status,
                 statement=h.claim.statement,
+                evidence=h.evidence.model_dump(mode="json"),
             )
             for h in changed
         ]

@@ -104,8 +104,9 @@ def spread(
 
     A niche that runs out is skipped. `taken` are members not to be drawn again.
     """
-    conditions = [niche.condition for niche in problem.partition.niches]
-    waiting = [conditions[i] for i in rng.permutation(len(conditions))]
+    conditions: list[Condition] = [niche.condition for niche in problem.partition.niches]
+    turns: list[int] = rng.permutation(len(conditions)).tolist()
+    waiting: list[Condition] = [conditions[i] for i in turns]
     found, known = list[Arch](), {problem.space.twin(arch) for arch in taken}
     while waiting and len(found) < count:
         condition = waiting.pop(0)

@@ -36,7 +36,8 @@ class ParetoLocalSearch:
         if not self._points:
             return None
         archive = np.flatnonzero(non_dominated_mask(self._points))
-        for member in self._rng.permutation(archive):
+        members: list[int] = self._rng.permutation(archive).tolist()
+        for member in members:
             near = self._problem.neighbours(self._archs[member])
             if near:
                 return near[int(self._rng.integers(len(near)))]

@@ -300,7 +300,7 @@ def _generations(events: Sequence[TraceEvent]) -> Iterable[PageGeneration]:
     ends = [e for e in events if e.event == "generation"]
     for end in ends:
         here = [e for e in events if e.generation == end.generation]
-        why: list[Any] = next((e.data["why"] for e in here if e.event == "slots"), [])
+        why: list[Any] = [slot for e in here if e.event == "slots" for slot in e.data["why"]]
         told = [
             c
             for e in here

@@ -71,8 +71,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Truth]:
         return truth
 
     def forget() -> None:
-        setting.opened.cache_clear()
-        setting.truth_of.cache_clear()
+        setting.CONTEXTS.clear()
+        setting.TRUTHS.clear()
 
     monkeypatch.setattr(setting, "open_context", open_context)
     monkeypatch.setattr(setting, "open_truth", open_truth)

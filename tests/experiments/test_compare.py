@@ -68,7 +68,7 @@ def test_rows_of_other_settings_or_fronts_do_not_mix(small: Truth, tmp_path: Pat
     with pytest.raises(RequestError, match="trainings 14 there, 15 now"):
         compare(PLAN.model_copy(update={"trainings": 15}), tmp_path)
     small.reference = replace(small.reference, digest="front 2")
-    setting.truth_of.cache_clear()
+    setting.TRUTHS.clear()
     with pytest.raises(RequestError, match="another reference front"):
         compare(PLAN, tmp_path)
 

@@ -139,5 +139,6 @@ def _by_niche(partition: Partition, archs: Sequence[Arch]) -> dict[str, int]:
 
 def _bands(edges: FloatArray, latency_ms: FloatArray) -> tuple[int, ...]:
     known = latency_ms[np.isfinite(latency_ms)]
-    found = Counter(np.searchsorted(edges, known, side="right").tolist())
+    held: list[int] = np.searchsorted(edges, known, side="right").tolist()
+    found = Counter(held)
     return tuple(found[band] for band in range(BANDS))

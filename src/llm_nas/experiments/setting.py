@@ -1,9 +1,8 @@
 """Contexts of a comparison, and what its methods are given there: never truth."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from llm_nas.evaluation.truth import Truth, open_truth
 from llm_nas.frozen import Frozen
 from llm_nas.ports import Device, Partition, Task
 from llm_nas.tools.contexts import Context, open_context, parse_context
+
+Opened = TypeVar("Opened")
 
 _NB201 = tuple(
     f"nb201/{task}/{device}"
@@ -66,23 +67,52 @@ def is_tuned_on(context: ContextName) -> bool:
     return str(context).startswith(TUNED_ON)
 
 
-@lru_cache(maxsize=8)
+class Cache(Generic[Opened]):
+    """What was opened last, by name: opening takes seconds, and runs come context by context."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: dict[str, Opened] = {}
+
+    def get(self, key: str, make: Callable[[], Opened]) -> Opened:
+        """What is held under a key, made where there is nothing."""
+        if key not in self._held:
+            if len(self._held) >= self._most:
+                self._held.pop(next(iter(self._held)))
+            self._held[key] = make()
+        return self._held[key]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._held.clear()
+
+
+CONTEXTS, TRUTHS, PREDICTED = Cache[Context](8), Cache[Truth](32), Cache[Task](4)
+
+
 def opened(name: ContextName, data_dir: Path | None, seed: int) -> Context:
     """A context, opened once per process."""
-    return open_context(name, data_dir=data_dir, seed=seed)
+
+    def make() -> Context:
+        return open_context(name, data_dir=data_dir, seed=seed)
+
+    return CONTEXTS.get(f"{name} {data_dir} {seed}", make)
 
 
-@lru_cache(maxsize=32)
 def truth_of(name: ContextName, data_dir: Path | None) -> Truth:
     """The truth of a context, opened once per process, by the harness alone.
 
     Raises:
         RequestError: Where no truth is known.
     """
-    truth = open_truth(name, opened(name, data_dir, 0).space, data_dir)
-    if truth is None:
-        raise RequestError(f"context {name}: no truth is known there, so methods cannot be scored")
-    return truth
+
+    def make() -> Truth:
+        truth = open_truth(name, opened(name, data_dir, 0).space, data_dir)
+        if truth is None:
+            raise RequestError(f"context {name}: no truth is known, so nothing can be scored")
+        return truth
+
+    return TRUTHS.get(f"{name} {data_dir}", make)
 
 
 def partition_of(order: Order) -> Partition:
@@ -93,18 +123,23 @@ def partition_of(order: Order) -> Partition:
     return open_partition(order.partition, space, order.seed)
 
 
-@lru_cache(maxsize=4)
-def _predicted(name: ContextName, data_dir: Path | None, labels: int, seed: int) -> Task:
+def _predicted(order: Order) -> Task:
+    """The predictor of an order, trained once per process: devices share it."""
     from llm_nas.tools.accuracy.predicted import open_predicted_task
 
-    space = opened(name, data_dir, seed).space
-    return open_predicted_task(name.task, space, labels, seed, data_dir=data_dir)
+    name, data_dir = order.context, order.data_dir
+
+    def make() -> Task:
+        space = opened(name, data_dir, order.seed).space
+        return open_predicted_task(name.task, space, order.labels, order.seed, data_dir=data_dir)
+
+    return PREDICTED.get(f"{name.space} {name.task} {data_dir} {order.labels} {order.seed}", make)
 
 
 def task_of(order: Order) -> Task:
     """What gives labels: trainings, or predictions under protocol 1."""
     if order.accuracy == "predicted":
-        return _predicted(order.context, order.data_dir, order.labels, order.seed)
+        return _predicted(order)
     return opened(order.context, order.data_dir, order.seed).task
 
 

@@ -76,8 +76,10 @@ def table_of(records: Sequence[Record], method: str, at: str | None = None) -> F
 
 def checkpoints(records: Sequence[Record]) -> list[str]:
     """Checkpoints that all records have, ascending."""
-    common = set.intersection(*(set(r.row.hv_at) for r in records))
-    return sorted(common, key=float)
+    first, *others = records
+    return [
+        at for at in sorted(first.row.hv_at, key=float) if all(at in r.row.hv_at for r in others)
+    ]
 
 
 def summarise(records: Sequence[Record], methods: Sequence[str]) -> list[MethodSummary]:
