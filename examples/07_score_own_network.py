@@ -1,13 +1,14 @@
-"""Score your own torch classifier with zero-cost proxies, before training it.
+"""Which of my networks is worth training? Thirteen zero-cost scores say something beforehand.
 
-    python examples/score_own_network.py
+    python examples/07_score_own_network.py
 
-Two small networks, one with half the channels: real images would replace the synthetic batch
-(`load_batch(Path("images.npz"), "cifar10", 64, seed=0)`).
+Two small networks, one twice as wide. Real images would replace the synthetic batch:
+`load_batch(Path("images.npz"), None, batch_size=64, seed=0)`.
 """
 
 from torch import nn
 
+from llm_nas.domain import TaskShape
 from llm_nas.tools.proxies.batch import synthetic_batch
 from llm_nas.tools.proxies.compute import score
 
@@ -28,9 +29,10 @@ def classifier(channels: int) -> nn.Module:
 
 
 def main() -> None:
-    """Print the proxies of both networks side by side."""
-    batch = synthetic_batch("cifar10", batch_size=32, seed=0)
+    """Print the scores of both networks side by side."""
+    batch = synthetic_batch(TaskShape(height=32, width=32, classes=10), batch_size=32, seed=0)
     narrow, wide = (score(classifier(channels), batch, seed=0) for channels in (8, 16))
+    print(f"{'score':10} {'8 channels':>12} {'16 channels':>12}")
     for name, value in narrow.values.items():
         print(f"{name:10} {value:12.4f} {wide.values[name]:12.4f}")
 
