@@ -65,7 +65,7 @@ def _table(choice: Choice) -> FloatArray:
         rows = (steps / max(float(steps.std()), 1e-9))[:, None]
     else:
         rows = (np.eye(n) - 1 / n) / (1 - 1 / n) ** 0.5
-    return np.concatenate([rows, np.zeros((1, rows.shape[1]))])
+    return np.concatenate([rows, np.zeros((1, rows.shape[1]))]).astype(np.float64)
 
 
 def _conditional(choices: Sequence[Choice], reference: IntArray) -> list[int]:
@@ -94,4 +94,5 @@ class _Scale:
         return np.log(np.maximum(column, self._least))
 
     def __call__(self, column: FloatArray) -> FloatArray:
-        return (self._shown(column) - self._mean) / self._deviation
+        scaled: FloatArray = (self._shown(column) - self._mean) / self._deviation
+        return scaled

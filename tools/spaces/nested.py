@@ -11,7 +11,8 @@ What the model does not read is inactive: nothing else says when a choice matter
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from llm_nas.choices import Choice
 from llm_nas.conditions import Value
@@ -68,7 +69,12 @@ class NestedSpace(Space):
         self._names = list(self._place)
         self._always_active = False
         if build is not None:
-            self.__dict__["build"] = lambda arch, shape: build(self.described_by(arch), shape)
+            self.__dict__["build"] = partial(self._built_from, build)
+
+    def _built_from(
+        self, build: "Callable[[Any, TaskShape], nn.Module]", arch: Arch, shape: TaskShape
+    ) -> "nn.Module":
+        return build(self.described_by(arch), shape)
 
     def described_by(self, arch: Arch) -> Any:
         """What the model returns for an architecture."""
@@ -91,7 +97,7 @@ class NestedSpace(Space):
 def _flat(tree: Tree, stem: str = "") -> Iterator[Choice]:
     for name, held in tree.items():
         if isinstance(held, Mapping):
-            yield from _flat(held, f"{stem}{name}.")
+            yield from _flat(cast(Tree, held), f"{stem}{name}.")
         elif isinstance(held, Choice):
             yield Choice(f"{stem}{name}", held.values, held.ordered, None, held.words)
         else:

@@ -1,7 +1,6 @@
 """A large space with a table of some of its members, searched inside the table's rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +54,8 @@ class Pool:
         self._latencies_ms = known if all(a in known for a in self.archs) else {}
         self._place = {arch: i for i, arch in enumerate(self.archs)}
         self._codes = self._encoded([space.values(a) for a in self.archs])
-        self._within = lru_cache(maxsize=_REMEMBERED_CONDITIONS)(self._rows_within)
+        self._within: dict[str, tuple[Arch, ...]] = {}
+        """Rows that meet a condition, by its JSON."""
         if isinstance(space, Buildable):
             self.__dict__["build"] = self._build
 
@@ -133,7 +133,7 @@ class Pool:
 
     def sample(self, rng: np.random.Generator, within: Condition | None = None) -> Arch:
         """A uniform row among those that meet the condition."""
-        rows = self.archs if within is None else self._within(within)
+        rows = self.archs if within is None else self._rows_within(within)
         if not rows:
             assert within is not None
             raise RequestError(f"no row of {self.name} has {in_words(within)}")
@@ -168,7 +168,12 @@ class Pool:
         return self.space.build(self.parse(arch), shape)
 
     def _rows_within(self, within: Condition) -> tuple[Arch, ...]:
-        return tuple(arch for arch in self.archs if matches(within, self.facts(arch)))
+        key = within.model_dump_json()
+        if key not in self._within:
+            if len(self._within) >= _REMEMBERED_CONDITIONS:
+                self._within.clear()
+            self._within[key] = tuple(a for a in self.archs if matches(within, self.facts(a)))
+        return self._within[key]
 
     def _encoded(self, rows: Sequence[Mapping[str, Value]]) -> IntArray:
         """Positions of values, `(n, choices)`; -1 where a choice is left out."""

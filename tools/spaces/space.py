@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -114,7 +114,12 @@ class Space:
         self._row = lru_cache(maxsize=_REMEMBERED)(self._measured)
         if build is not None:
             # `Buildable` tells spaces apart by whether they have the method.
-            self.__dict__["build"] = lambda arch, shape: build(self.values(arch), shape)
+            self.__dict__["build"] = partial(self._built, build)
+
+    def _built(
+        self, build: "Callable[[Values, TaskShape], nn.Module]", arch: Arch, shape: TaskShape
+    ) -> "nn.Module":
+        return build(self.values(arch), shape)
 
     # Texts
 
@@ -298,9 +303,13 @@ class Space:
 
     # Numbers
 
-    @cached_property
+    @property
     def log10_size(self) -> float:
         """Decimal logarithm of the number of members: exact where few choices wake others."""
+        return self._log10_size
+
+    @cached_property
+    def _log10_size(self) -> float:
         asking = [c.active_when for c in self.choices if c.active_when is not None]
         asked = {name for gate in asking for name in asked_for(gate, self.groups)}
         listed = [c for c in self.choices if c.name in asked]

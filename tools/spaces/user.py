@@ -5,8 +5,8 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, cast
 
 from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
@@ -35,13 +35,12 @@ def open_file(name: str, shape: TaskShape | None = None) -> SearchSpace:
     if variable not in held:
         raise RequestError(f"{path}: no variable {variable!r}; write `{variable} = Space(...)`")
     found: Any = held[variable]
-    if callable(found) and not isinstance(found, type):
+    if isinstance(found, FunctionType):
         found = found(shape or TaskShape())
     if missing := [need for need in _NEEDED if not hasattr(found, need)]:
         kind = type(found).__name__
         raise RequestError(f"{path}: {variable} is a {kind}, no space: it has no {missing[0]}")
-    space: SearchSpace = found
-    return space
+    return cast("SearchSpace", found)
 
 
 def _run(path: Path) -> ModuleType:

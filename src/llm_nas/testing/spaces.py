@@ -69,16 +69,18 @@ class SpaceContract:
             low, middle = float(column.min()), float(np.median(column))
             found.append(Quantity(name=name, low=low, high=max(middle, low + 1e-9)))
             found.append(Quantity(name=name, low=middle))
-        for name, value in list(facts.values.items())[:6]:
+        held = list(facts.values.items())
+        for name, value in held[:6]:
             found.append(Is(choice=name, values=(value,)))
             if not isinstance(value, str):
                 found.append(Bound(choice=name, relation="ge", value=value))
         for group, members in facts.groups.items():
-            held = [facts.values[m] for m in members if m in facts.values]
-            if held:
-                times = min(held.count(held[0]), 64)
-                found.append(Count(group=group, values=(held[0],), relation="eq", count=times))
-        return [*found, AllOf(parts=(found[0], Is(choice=name, values=(value,))))][:24]
+            active = [facts.values[m] for m in members if m in facts.values]
+            if active:
+                value, times = active[0], min(active.count(active[0]), 64)
+                found.append(Count(group=group, values=(value,), relation="eq", count=times))
+        name, value = held[-1]
+        return [AllOf(parts=(found[0], Is(choice=name, values=(value,)))), *found][:24]
 
     def test_nothing_is_drawn_from_an_empty_part(self, space: SearchSpace) -> None:
         try:

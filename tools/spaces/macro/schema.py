@@ -51,7 +51,7 @@ block does not use is inactive. Blocks and what they use: `blocks.CATALOGUE`, `b
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -112,10 +112,11 @@ class _Table(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _lists_hold_something(cls, table: Any) -> Any:
-        for key, value in table.items() if isinstance(table, dict) else ():
-            if value == []:
-                raise ValueError(f"{key}: a list of values is empty")
-        return table
+        if isinstance(table, dict):
+            held = cast("dict[str, object]", table)
+            if empty := [key for key, value in held.items() if value == []]:
+                raise ValueError(f"{empty[0]}: a list of values is empty")
+        return cast(Any, table)
 
 
 class Network(_Table):
@@ -235,11 +236,12 @@ def read_macro(path: Path) -> tuple[MacroFile, dict[str, Any]]:
 
 def _with_defaults(tables: dict[str, Any]) -> dict[str, Any]:
     """The tables with `defaults` in every stage, and the stages so filled put into `tables`."""
-    defaults, stages = tables.get("defaults", {}), tables.get("stages", [])
-    if not isinstance(defaults, dict) or not isinstance(stages, list):
-        return tables
-    if all(isinstance(stage, dict) for stage in stages):
-        tables["stages"] = [{**defaults, **stage} for stage in stages]
+    defaults: Any = tables.get("defaults", {})
+    stages: Any = tables.get("stages", [])
+    if isinstance(defaults, dict) and isinstance(stages, list):
+        listed = cast("list[Any]", stages)
+        if all(isinstance(stage, dict) for stage in listed):
+            tables["stages"] = [{**defaults, **stage} for stage in listed]
     return tables
 
 

@@ -223,7 +223,8 @@ class MacroSpace(Space):
     def _settled(self, number: int, own: tuple[Value | None, ...]) -> dict[str, Any]:
         """Every option of a stage, its choices settled; what is not used has any value."""
         stage = self._file.stages[number]
-        options = {key: v[0] if isinstance(v, list) else v for key, v in stage}
+        options: dict[str, Any] = dict(stage)
+        options |= {key: options[key][0] for key in self._named[number]}
         held = zip(self._named[number], own, strict=True)
         options |= {option: value for option, value in held if value is not None}
         if options["block"] in self._file.blocks:
@@ -298,8 +299,8 @@ def _widened(width: float, factor: float) -> int:
 def _listed(tables: Mapping[str, Any], table: str, prefix: str) -> list[Choice]:
     """Choices of the network, the stem or the head, in the order of the file."""
     options = {prefix + key: value for key, value in tables.get(table, {}).items()}
-    listed = {name: value for name, value in options.items() if isinstance(value, list)}
-    return [_choice(name, values, _WORDS[name], None) for name, values in listed.items()]
+    listed = [name for name, value in options.items() if isinstance(value, list)]
+    return [_choice(name, options[name], _WORDS[name], None) for name in listed]
 
 
 def _choice(name: str, values: list[Any], words: str, gate: Condition | None) -> Choice:
