@@ -3,7 +3,7 @@
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +86,7 @@ def drive(run: Run) -> SearchReport:
         with (
             _one_line_errors(run.folder),
             open_checkpointer(run.folder / run_dir.CHECKPOINT) as checkpointer,
-            _drained_by_interrupt(control, run.inputs.note),
+            _drained_by_interrupt(control, run),
         ):
             graph = build_graph(checkpointer)
             fresh = not graph.get_state(config).values
@@ -96,6 +96,8 @@ def drive(run: Run) -> SearchReport:
                 graph.invoke(begin, config, control=control, durability="async")
     except KeyboardInterrupt:
         raise _stopped("interrupted", run.folder) from None
+    except RunStopped as stopped:  # nobody answered a model by hand
+        raise _stopped(str(stopped), run.folder) from None
     finally:
         run.close()
     result = run.folder / run_dir.RESULT
@@ -109,7 +111,7 @@ def _stopped(reason: str, folder: Path) -> RunStopped:
 
 
 @contextmanager
-def _drained_by_interrupt(control: RunControl, note: Callable[[str], None]) -> Generator[None]:
+def _drained_by_interrupt(control: RunControl, run: Run) -> Generator[None]:
     """Ctrl-C ends the run between two steps; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -120,7 +122,8 @@ def _drained_by_interrupt(control: RunControl, note: Callable[[str], None]) -> G
         del number, frame
         signal.signal(signal.SIGINT, previous)
         control.request_drain("interrupted")
-        note("stopping after what is under way; Ctrl-C again stops at once")
+        run.agents.stop()
+        run.inputs.note("stopping after what is under way; Ctrl-C again stops at once")
 
     signal.signal(signal.SIGINT, drain)
     try:
