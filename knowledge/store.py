@@ -20,7 +20,7 @@ from llm_nas.knowledge.ask.answer import Answer, Asked, answer
 from llm_nas.knowledge.ask.chroma import server_url
 from llm_nas.knowledge.ask.explain import Explanation, explain
 from llm_nas.knowledge.ask.index import Entry, Index
-from llm_nas.knowledge.ask.query import Query
+from llm_nas.knowledge.ask.query import Names, Query
 from llm_nas.knowledge.claims.edits import unknown_in
 from llm_nas.knowledge.claims.near import Twin, twins_of
 from llm_nas.knowledge.claims.pairs import PairSource
@@ -380,6 +380,7 @@ class HeuristicStore:
         *,
         query: Query | None = None,
         device: Device | None = None,
+        names: Names | None = None,
         k: int = 5,
     ) -> Answer:
         """Answer a question from trainings and claims, with no model.
@@ -388,11 +389,12 @@ class HeuristicStore:
             text: the question.
             query: what is known of it from elsewhere (flags, a model); it comes first.
             device: the one asked about, when its latencies are known without the store.
+            names: places the question may mention beside those of the store.
             k: most architectures, and most claims.
         """
         with self._lock:
             self.assess()
-            asked = Asked(text, query or Query(), device, k)
+            asked = Asked(text, query or Query(), device, k, names or Names())
             with self._log.guarded():
                 return answer(asked, self._log.db, self._pairs, self._index, self)
 

@@ -7,7 +7,7 @@ a device's own table; nothing is taken from another device in its place.
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llm_nas.claims import Claim, Heuristic, Objective, Status
@@ -17,15 +17,14 @@ from llm_nas.knowledge.ask import networks, tabled
 from llm_nas.knowledge.ask.explain import Seen, explain
 from llm_nas.knowledge.ask.index import Changes, Index
 from llm_nas.knowledge.ask.query import Names, Query, understand
+from llm_nas.knowledge.ask.words import mentions
 from llm_nas.knowledge.claims.edits import unknown_in
 from llm_nas.knowledge.claims.pairs import PairSource
 from llm_nas.knowledge.memory import ranking, tables
 from llm_nas.ports import Device, SearchSpace
 
-LEXICAL = 4.0
-"""Factor on claims whose choices or values a question names."""
-UNRELATED = 0.35
-"""Similarity in meaning below which a claim does not answer a question about something."""
+RELATED = 0.35
+"""Similarity in meaning from which a claim is about a topic of which none has a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,8 @@ class Asked:
     query: Query
     device: Device | None
     k: int
+    names: Names
+    """Places that the store need not know, for a question to mention."""
 
 
 class Finding(Frozen):
@@ -83,7 +84,9 @@ def answer(
 ) -> Answer:
     """Understand a question and look everything up that answers it."""
     space = pairs.space if pairs else None
-    query = asked.query.over(understand(asked.text, space, names_in(db, asked.device)))
+    query = asked.query.over(
+        understand(asked.text, space, _both(names_in(db, asked.device), asked.names))
+    )
     query = query.model_copy(update={"space": query.space or _only_space(db, space)})
     if asked.device is not None:
         query = query.model_copy(update={"device": asked.device.name})
@@ -100,7 +103,7 @@ def answer(
     claims, more = _claims(asked, query, db, pairs, (index, changes), met)
     notes += [*trained.notes, *more]
     if not (found or claims):
-        notes.append("nothing in this store answers that; searches with --store fill it")
+        notes += _nothing(db, query)
     return Answer(
         understood=query.words,
         architectures=found,
@@ -123,6 +126,11 @@ def names_in(db: sqlite3.Connection, device: Device | None = None) -> Names:
     )
 
 
+def _both(own: Names, others: Names) -> Names:
+    fields = Names.model_fields
+    return Names(**{f: tuple({*getattr(own, f), *getattr(others, f)}) for f in fields})
+
+
 def _only_space(db: sqlite3.Connection, space: SearchSpace | None) -> str | None:
     if space is not None:
         return space.name
@@ -141,10 +149,23 @@ def _place_notes(db: sqlite3.Connection, query: Query, table: Device | None) -> 
             f"worked out from a table: --device {query.device}=FILE.csv"
         )
     if query.task and query.task not in known.tasks:
-        notes.append(f"no training on {query.task!r} (known: {', '.join(known.tasks) or 'none'})")
+        notes.append(
+            f"no training on {query.task!r} (known: {', '.join(known.tasks) or 'none'}); claims "
+            "told here are of those"
+        )
     if query.space is None and len(known.spaces) > 1:
         notes.append(f"several spaces here, name one: {', '.join(known.spaces)}")
     return notes
+
+
+def _nothing(db: sqlite3.Connection, query: Query) -> list[str]:
+    """Why there is no answer, and what could be asked."""
+    known = names_in(db)
+    topic = f" about {query.topic!r}" if query.topic else ""
+    places = (
+        f"tasks {', '.join(known.tasks) or 'none'}; devices {', '.join(known.devices) or 'none'}"
+    )
+    return [f"nothing here{topic} answers that; known are {places}, others by NAME=FILE.csv"]
 
 
 def _about(
@@ -175,15 +196,16 @@ def _claims(
 ) -> tuple[tuple[Finding, ...], list[str]]:
     """Findings for a question, strongest first."""
     if pairs is not None and query.goal == "size":
-        return tabled.by_size(pairs, query, asked.k), ["sizes are computed by the space"]
+        return tabled.by_size(pairs, query)[: asked.k], ["sizes are computed by the space"]
     notes: list[str] = []
     findings: tuple[Finding, ...] = ()
     table = asked.device
     if table is not None and table.exact and pairs is not None and query.goal != "accuracy":
-        findings = tabled.by_device(db, pairs, table, query, asked.k)
+        findings = tabled.by_device(db, pairs, table, query)
         notes.append(f"milliseconds are worked out from the table of {table.name}")
+        kept, more = _harmless(findings, query)
         if query.goal == "latency":
-            return _harmless(findings, query)
+            return kept[: asked.k], [*notes, *more]
     ranked = _ranked(query, db, index, without_latency=bool(findings))
     if met:
         ranked = [c for c in ranked if c.id in met]
@@ -223,32 +245,16 @@ def _ranked(
     search, changes = index
     near = dict(search.search(query.topic, 200, changes, None).near)
     told = {e.id: e.statement for e in changes.entries((0, ""))}
-    scored = [
-        _scored(c, near.get(c.id, 0.0), _mentions(query.topic, told.get(c.id, ""))) for c in found
-    ]
-    named = [c for c, mentioned in scored if mentioned]
-    return sorted(named or [c for c, _ in scored if c.score > 0], key=lambda c: (-c.score, c.id))
+    named = mentions(query.topic, {c.id: told.get(c.id, "") for c in found})
+    about = [c for c in found if (c.id in named if named else near.get(c.id, 0.0) >= RELATED)]
+    like = {c.id: max(near.get(c.id, 0.0), RELATED) * named.get(c.id, 1.0) for c in about}
+    scored = [replace(c, score=(0.05 + c.score) * like[c.id] ** 2) for c in about]
+    return sorted(scored, key=lambda c: (-c.score, c.id))
 
 
 def _on(claim: Claim, device: str) -> bool:
     scope = claim.scope
     return claim.effect.objective == "accuracy" or not scope.devices or device in scope.devices
-
-
-def _scored(
-    candidate: ranking.Candidate, like: float, mentioned: bool
-) -> tuple[ranking.Candidate, bool]:
-    near = max(like, UNRELATED if mentioned else 0.0)
-    score = (0.05 + candidate.score) * near**2 * (LEXICAL if mentioned else 1.0)
-    score = score if near >= UNRELATED else 0.0
-    return ranking.Candidate(candidate.id, score, candidate.match, candidate.place), mentioned
-
-
-def _mentions(topic: str, statement: str) -> bool:
-    """Whether a statement has a word of the topic, or one that begins like it."""
-    told = {word.lower().strip("(),.") for word in statement.replace("_", " ").split()}
-    asked = {word.lower() for word in topic.replace("_", " ").split()}
-    return any(a in told or (len(a) > 4 and any(t[:5] == a[:5] for t in told)) for a in asked)
 
 
 def _harmless(findings: Sequence[Finding], query: Query) -> tuple[tuple[Finding, ...], list[str]]:

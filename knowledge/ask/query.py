@@ -92,12 +92,13 @@ _NO_LOSS = re.compile(
 _LATENCY = re.compile(
     r"(?:under|below|within|less than|at most|no more than|no slower than|faster than|up to|"
     rf"max\w*|limit(?: of)?|budget(?: of)?|<=?|in)\s*(?:latency\s*(?:of\s*)?)?{_NUMBER}\s*"
-    r"(ms|milliseconds?|us|µs|microseconds?)\b",
+    r"(ms|milliseconds?|us|µs|microseconds?)\b(?:\s+latency)?",
     re.IGNORECASE,
 )
 _ACCURACY = re.compile(
     r"(?:at least|above|over|more than|better than|no less than|min\w*|reach\w*|>=?|with)\s*"
-    rf"(?:accuracy\s*(?:of\s*)?)?(?:at least\s*)?{_NUMBER}\s*(?:%|percent|pct)",
+    rf"(?:accuracy\s*(?:of\s*)?)?(?:at least\s*)?{_NUMBER}\s*"
+    r"(?:%|percent|pct)(?:\s+(?:of\s+)?accura\w+)?",
     re.IGNORECASE,
 )
 _PARAMS = re.compile(
@@ -109,8 +110,9 @@ _ARCHS = (re.compile(r"\|[^\s|]+\|\S*"), re.compile(r"\w+=\w+(?:\s+\w+=\S+)+"))
 _GOAL_WORDS: Sequence[tuple[Goal, str]] = (
     ("latency", r"latenc\w*|fast\w*|slow\w*|speed\w*|quick\w*|milliseconds?|\bms\b|runtime"),
     ("accuracy", r"accura\w*|errors?\b|perplexity|better|worse|quality|precise"),
-    ("size", r"small\w*|tiny|size|param\w*|\bmacs?\b|flops|compact"),
+    ("size", r"small\w*|tiny|(?:model|network|file) size|param\w*|\bmacs?\b|flops|compact"),
 )
+_BOTH = re.compile(r"trade-?offs?|pareto|\bfronts?\b|\bbalanced?\b|compromises?", re.IGNORECASE)
 _NUMBER_WORDS = re.compile(
     r"how (?:much|many|fast|slow|accurate|large|big)|what (?:is|are) the (?:latenc|accura|effect"
     r"|cost|speed)|what does .+ (?:cost|bring|gain|do)\b",
@@ -204,6 +206,8 @@ def _named(text: str, names: Iterable[str]) -> tuple[str | None, str]:
 
 def _goal(text: str) -> Goal | None:
     """The goal whose words come first; None where none does."""
+    if _BOTH.search(text):
+        return None
     places = [(m.start(), goal) for goal, p in _GOAL_WORDS if (m := re.search(p, text.lower()))]
     return min(places)[1] if places else None
 
@@ -219,15 +223,18 @@ def _wanted(text: str, found: dict[str, object]) -> Wanted:
 
 _PLAIN = frozenset(
     (
-        "a an the of on in for to with and or is are be it i my me we you do does did how what "
-        "which who when where why should can could would will much many more most less least than "
-        "that this there give show find need want get make makes use using at by from as if but "
-        "not no any some about best better worse good bad please tell network networks "
-        "architecture architectures model models cell cells net nets latency accuracy accurate "
-        "fast faster fastest slow slower slowest speed raise raises lower lowers increase "
-        "increases reduce reduces improve improves high higher highest low have has having cost "
-        "costs effect effects happens matter matters help helps hurt hurts device task dataset "
-        "space know known ms rule rules one up down without keep changing change "
+        "go goes run runs running worth bad "
+        "a about accuracy accurate also an and any anything architecture architectures are as at "
+        "avoid bad be best better between bigger but by can cell cells change changing cost costs "
+        "could dataset device did do does down effect effects fast faster fastest find for from "
+        "get give given good happens has have having help helps high higher highest how hurt "
+        "hurts i if improve improves in increase increases is it its keep kind know known larger "
+        "largest latency least less loses losing low lower lowers make makes many matter matters "
+        "me model models more most ms much my need net nets network networks no not of on one or "
+        "over please possible raise raises really reduce reduces rule rules say says should show "
+        "slow slower slowest slows smaller smallest some something space speed still task tell "
+        "than that the them there they thing things this to trade-off tradeoff under up use using "
+        "very want we what when where which who why will with without worse worth would you "
     ).split()
 )
 """Words that say nothing of what a question is about."""

@@ -13,6 +13,7 @@ import numpy as np
 from llm_nas.claims import Claim, Effect, Scope
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.knowledge.ask.query import Query
+from llm_nas.knowledge.ask.words import mentions
 from llm_nas.knowledge.claims.evidence import table_changes
 from llm_nas.knowledge.claims.pairs import FEWEST, Pair, PairSource
 from llm_nas.knowledge.claims.proposals import grid, turned
@@ -29,7 +30,7 @@ _Z90 = 1.6448536269514722
 
 
 def by_device(
-    db: sqlite3.Connection, pairs: PairSource, device: Device, query: Query, k: int
+    db: sqlite3.Connection, pairs: PairSource, device: Device, query: Query
 ) -> "tuple[Finding, ...]":
     """What conditions do to latency on a device whose table is known, largest effect first."""
     scope = Scope(space=pairs.space.name, devices=(device.name,))
@@ -43,13 +44,12 @@ def by_device(
     claims = {c.condition.model_dump_json(): c for c in [*steps, *believed[:MOST_BELIEVED]]}
 
     def changes(of: Sequence[Pair]) -> FloatArray:
-        relative, typical = table_changes(device, of)
-        return relative * typical
+        return table_changes(device, of)
 
-    return _findings(db, pairs, _about(claims.values(), query), changes, (query, "ms", k))
+    return _findings(db, pairs, _about(claims.values(), query), changes, (query, "ms"))
 
 
-def by_size(pairs: PairSource, query: Query, k: int) -> "tuple[Finding, ...]":
+def by_size(pairs: PairSource, query: Query) -> "tuple[Finding, ...]":
     """What every step of every choice does to the parameters, largest effect first."""
     if "params_m" not in {info.name for info in pairs.space.quantities_info}:
         return ()
@@ -59,7 +59,7 @@ def by_size(pairs: PairSource, query: Query, k: int) -> "tuple[Finding, ...]":
         return having - _params(pairs, [p.without for p in of])
 
     claims = list(grid(pairs.space, "latency", Scope(space=pairs.space.name)))
-    return _findings(None, pairs, _about(claims, query), changes, (query, "M parameters", k))
+    return _findings(None, pairs, _about(claims, query), changes, (query, "M parameters"))
 
 
 def _params(pairs: PairSource, archs: Sequence[Arch]) -> FloatArray:
@@ -67,11 +67,10 @@ def _params(pairs: PairSource, archs: Sequence[Arch]) -> FloatArray:
 
 
 def _about(claims: Iterable[Claim], query: Query) -> list[Claim]:
-    """Claims whose statement has a word of the topic; all where none has."""
-    told = list(claims)
-    asked = {word.lower() for word in query.topic.replace("_", " ").split()}
-    named = [c for c in told if asked & set(c.statement.lower().replace("_", " ").split())]
-    return named or told
+    """Claims whose statement names the topic; all where none does."""
+    told = {claim.key: claim for claim in claims}
+    named = mentions(query.topic, {key: claim.statement for key, claim in told.items()})
+    return [claim for key, claim in told.items() if key in named or not named]
 
 
 def _findings(
@@ -79,11 +78,11 @@ def _findings(
     pairs: PairSource,
     claims: Sequence[Claim],
     changes: Callable[[Sequence[Pair]], FloatArray],
-    wanted: tuple[Query, str, int],
+    wanted: tuple[Query, str],
 ) -> "tuple[Finding, ...]":
     from llm_nas.knowledge.ask.answer import Finding, accuracy_of, advice_for
 
-    query, unit, k = wanted
+    query, unit = wanted
     found: list[Finding] = []
     for claim in claims:
         drawn = pairs.of(claim)
@@ -112,7 +111,7 @@ def _findings(
                 why=f"mean over {len(values)} drawn pairs",
             )
         )
-    return tuple(sorted(found, key=lambda f: -abs(f.effect))[:k])
+    return tuple(sorted(found, key=lambda f: -abs(f.effect)))
 
 
 def _worded(claim: Claim, objective: str) -> str:

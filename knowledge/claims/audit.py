@@ -156,7 +156,7 @@ class Auditor:
     def _scaled(self, objective: Objective, archs: Sequence[Arch]) -> FloatArray:
         """Values on the scale that claims are modelled on; NaN: learned nothing, or no value."""
         if objective == "latency":
-            return np.log(self.truth.latencies_ms(archs))
+            return self.truth.latencies_ms(archs)
         errors = self.truth.errors(archs)
         scaled = accuracy_scale(self.truth.metric, errors)
         chance = self.truth.chance_error

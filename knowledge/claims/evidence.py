@@ -5,8 +5,8 @@ edit, over networks drawn from its niches. One Gaussian process, fitted to the t
 the mean of that difference and, through its joint covariance, its error. Matched pairs that were
 measured stand beside it.
 
-Errors in % and latencies are modelled by their logarithms, because one bad choice costs a good
-network little and a poor one much; effects are told in the unit at the median training.
+Errors in % are modelled by their logarithms, because one bad choice costs a good network little
+and a poor one much; effects are told in % points at the median training. Latencies add up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,22 +49,22 @@ class Sample:
     @property
     def relative(self) -> bool:
         """Whether effects are shares of a value rather than absolute."""
-        return self.metric is None or self.metric.higher_is_better or not self.metric.logarithmic
+        metric = self.metric
+        return metric is not None and (metric.higher_is_better or not metric.logarithmic)
 
     @property
     def scaled(self) -> FloatArray:
         """What the process models, rising with the objective, `(n,)`."""
         if self.metric is None:
-            return np.log(np.maximum(self.values, 1e-9))
+            return self.values
         return accuracy_scale(self.metric, self.metric.errors(self.values))
 
     @property
     def typical(self) -> float:
-        """The unit's size of a relative change: median error or latency; 1 where absolute."""
-        if not self.relative:
+        """The unit's size of a relative change: the median error; 1 where absolute."""
+        if self.metric is None or not self.relative:
             return 1.0
-        amounts = self.values if self.metric is None else self.metric.errors(self.values)
-        return float(np.median(amounts))
+        return float(np.median(self.metric.errors(self.values)))
 
 
 def accuracy_scale(metric: Metric, errors: FloatArray) -> FloatArray:
@@ -176,7 +176,7 @@ def exact_parts(device: Device, pairs: PairSource, claims: Mapping[str, Claim]) 
     found: dict[str, Part] = {}
     for key, claim in claims.items():
         drawn = pairs.of(claim)
-        changes, typical = table_changes(device, drawn.pairs if drawn else ())
+        changes = table_changes(device, drawn.pairs if drawn else ())
         if len(changes) < FEWEST:
             continue
         agree = int((changes * claim.effect.sign > 0).sum())
@@ -184,20 +184,17 @@ def exact_parts(device: Device, pairs: PairSource, claims: Mapping[str, Claim]) 
         variance = float(np.var(changes, ddof=1)) / len(changes) + 1e-12
         n, spread = 2 * len(changes), float(np.std(changes))
         mean = float(changes.mean())
-        found[key] = Part(mean, variance, agree, against, (), n, spread, typical, exact=True)
+        found[key] = Part(mean, variance, agree, against, (), n, spread, 1.0, exact=True)
     return found
 
 
-def table_changes(device: Device, pairs: Sequence[Pair]) -> tuple[FloatArray, float]:
-    """Relative changes of latency over pairs that a device knows, and the median latency."""
+def table_changes(device: Device, pairs: Sequence[Pair]) -> FloatArray:
+    """Changes of latency in ms over those pairs that a device knows."""
     archs = [pair.having for pair in pairs] + [pair.without for pair in pairs]
     told = [getattr(timing, "median_ms", None) for timing in device.measure(archs)]
     n = len(pairs)
     both = [(a, b) for a, b in zip(told[:n], told[n:], strict=True) if a and b]
-    if not both:
-        return np.zeros(0), 1.0
-    having, without = (np.array(side, dtype=np.float64) for side in zip(*both, strict=True))
-    return np.log(having / without), float(np.median(without))
+    return np.array([having - without for having, without in both], dtype=np.float64)
 
 
 def _learned(sample: Sample) -> Sample:

@@ -111,7 +111,7 @@ def pool(claim: Claim, parts: Sequence[SourcePart]) -> Evidence:
         archs=sum(p.part.archs for p in parts),
         contexts=tuple(sorted({name for p in parts for name in p.contexts})),
         labels=tuple(sorted({p.label for p in parts if p.label})),
-        at=typical,
+        at=None if typical == 1.0 else typical,
         runs=len(parts),
         spread=spread * typical,
     )

@@ -7,16 +7,18 @@ the trainings, which is why its tests are two-sided. It is what a store knows at
 from collections.abc import Iterator
 
 from llm_nas.claims import Claim, Effect, Objective, Origin, Scope
-from llm_nas.conditions import Bound, Condition, Is
+from llm_nas.conditions import Bound, Condition, Count, Is
 from llm_nas.knowledge.claims.lifecycle import Disagreement
 from llm_nas.ports import SearchSpace
 
 MOST_STEPS = 120
-"""Steps of a space that are claimed; of larger spaces the first ones."""
+"""Conditions of a space that are claimed; of larger spaces the first ones."""
+LEAST_GROUP = 4
+"""Choices of a group from which shares of it are claimed."""
 
 
 def steps(space: SearchSpace) -> tuple[Condition, ...]:
-    """'At least the next value' of ordered choices, 'this value' of the others."""
+    """'At least the next value' of ordered choices, 'this value' of the others, and shares."""
     found: list[Condition] = []
     for choice in space.choices:
         numbers = [value for value in choice.values if not isinstance(value, str)]
@@ -25,7 +27,19 @@ def steps(space: SearchSpace) -> tuple[Condition, ...]:
             continue
         first = 1 if len(choice.values) == 2 else 0
         found += [Is(choice=choice.name, values=(value,)) for value in choice.values[first:]]
-    return tuple(found[:MOST_STEPS])
+    return (*found, *_shares(space))[:MOST_STEPS]
+
+
+def _shares(space: SearchSpace) -> Iterator[Condition]:
+    """'At least a third, at least two thirds of a group hold this value'."""
+    kinds = {choice.name: choice.values for choice in space.choices}
+    for group, members in space.groups.items():
+        values = list(dict.fromkeys(v for name in members for v in kinds[name]))
+        if len(members) < LEAST_GROUP:
+            continue
+        for value in values[1:] if len(values) == 2 else values:
+            for count in (-(-len(members) // 3), -(-2 * len(members) // 3)):
+                yield Count(group=group, values=(value,), relation="ge", count=count)
 
 
 def grid(

@@ -116,8 +116,7 @@ class Evidence(Frozen):
     labels: tuple[str, ...] = ()
     """Accuracy only: the recipes of the trainings, that is, which accuracy is meant."""
     at: float | None = None
-    """Value at which a relative change was turned into the effect's unit (error in %, or ms);
-    None: the change is absolute."""
+    """Error in % at which a relative change was turned into points; None: it is absolute."""
     runs: int = 0
     """Runs that share neither seed nor trainings and measured those architectures."""
     spread: float = 0.0

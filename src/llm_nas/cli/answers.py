@@ -11,6 +11,7 @@ from llm_nas.errors import LlmNasError, RequestError
 if TYPE_CHECKING:
     from llm_nas.knowledge.ask.answer import Answer, Finding
     from llm_nas.knowledge.ask.explain import Explanation
+    from llm_nas.knowledge.ask.query import Names
     from llm_nas.knowledge.claims.audit import AuditReport
     from llm_nas.knowledge.claims.near import Twin
     from llm_nas.knowledge.store import HeuristicStore
@@ -51,22 +52,37 @@ def opened(
 
 
 def open_table(
-    store: "HeuristicStore", device: str | None, task: str | None, data_dir: Path | None
+    store: "HeuristicStore", text: str, device: str | None, task: str | None, data_dir: Path | None
 ) -> "Device | None":
     """The device asked about where its latencies are known without the store; None: they are not.
 
     Raises:
         RequestError, DataError: `NAME=FILE.csv` that cannot be read, or an unknown name.
     """
+    from llm_nas.tools.data.tabulated import device_names
     from llm_nas.tools.devices import open_device
 
-    known = {run.device for run in store.runs()}
-    if device is None or store.space is None or device in known:
+    if store.space is None:
         return None
+    known = {run.device for run in store.runs(store.space.name)}
+    tables = [name for name in device_names(store.space.name) if name not in known]
+    said = {word.strip(".,;:!?()'\"").lower() for word in text.split()}
+    named = device or next((name for name in tables if name.lower() in said), None)
+    if named is None or named in known:
+        return None
+    if named not in tables and not named.endswith(".csv"):
+        allowed = ", ".join([*sorted(known), *tables, "NAME=FILE.csv"])
+        raise RequestError(f"--device {named!r}: unknown here; use one of {allowed}")
     tasks = [run.task for run in store.runs(store.space.name)]
-    if "=" in device and not device.endswith(".csv"):
-        raise RequestError(f"--device {device}: expected a name or NAME=FILE.csv")
-    return open_device(device, store.space, task or (tasks[0] if tasks else ""), data_dir=data_dir)
+    return open_device(named, store.space, task or (tasks[0] if tasks else ""), data_dir=data_dir)
+
+
+def names_known() -> "Names":
+    """Tasks that have tables, whether or not a store knows them."""
+    from llm_nas.knowledge.ask.query import Names
+    from llm_nas.tools.tasks.tables import PAIRS
+
+    return Names(tasks=tuple(sorted({task for _, task in PAIRS})))
 
 
 def audited(context: str, folder: Path | None, data_dir: Path | None) -> "AuditReport":

@@ -10,6 +10,7 @@ from llm_nas.claims import Heuristic, Status
 from llm_nas.cli.answers import (
     answer_lines,
     claim_line,
+    names_known,
     open_table,
     opened,
     sheet_lines,
@@ -112,8 +113,8 @@ def ask(
         niche=niche,
     )
     with opened(store, space, chroma_url=chroma_url) as opened_store:
-        table = open_table(opened_store, device, task, data_dir)
-        answer = opened_store.ask(text, query=query, device=table, k=k)
+        table = open_table(opened_store, text, device, task, data_dir)
+        answer = opened_store.ask(text, query=query, device=table, names=names_known(), k=k)
     if as_json:
         print_json(answer)
         return
