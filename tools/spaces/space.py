@@ -190,7 +190,7 @@ class Space:
 
     def _text(self, codes: Codes) -> Arch:
         pairs = zip(self._pairs, codes, strict=True)
-        return " ".join(texts[code] for texts, code in pairs if code != INACTIVE)
+        return " ".join([texts[code] for texts, code in pairs if code != INACTIVE])
 
     def _values(self, codes: Codes) -> dict[str, Value]:
         held = zip(self.choices, codes, strict=True)
@@ -263,23 +263,11 @@ class Space:
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
         """All members with one choice changed; choices that wake up start from the usual value."""
         codes = self._read(arch)[1]
-        if self._always_active:
-            yield from self._beside(codes)
-            return
         for place, held in enumerate(codes):
             if held != INACTIVE:
                 for code in range(len(self._pairs[place])):
                     if code != held:
                         yield self._text(self._changed(codes, {place: code}))
-
-    def _beside(self, codes: Codes) -> Iterator[Arch]:
-        """The neighbours where no choice depends on another: one pair of the text is replaced."""
-        texts = [self._pairs[place][code] for place, code in enumerate(codes)]
-        for place, held in enumerate(codes):
-            before, after = texts[:place], texts[place + 1 :]
-            for code, pair in enumerate(self._pairs[place]):
-                if code != held:
-                    yield " ".join([*before, pair, *after])
 
     def mutate(self, arch: Arch, rng: np.random.Generator, changes: int = 1) -> Arch:
         """The architecture with up to `changes` random choices set to another value."""
@@ -296,7 +284,10 @@ class Space:
 
     def _changed(self, codes: Codes, picked: Mapping[int, int]) -> Codes:
         if self._always_active:
-            return tuple(picked.get(place, code) for place, code in enumerate(codes))
+            changed = list(codes)
+            for place, code in picked.items():
+                changed[place] = code
+            return tuple(changed)
 
         def take(place: int, settled: Sequence[int]) -> int:
             code = picked.get(place, codes[place])

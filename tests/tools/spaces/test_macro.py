@@ -186,6 +186,7 @@ def test_a_choice_sleeps_where_its_block_has_no_use_for_it(tmp_path: Path) -> No
         (('name = "mine"', ""), "name: Field required"),
         (('name = "mine"', 'name = "mine'), "no readable TOML"),
         (("[head]", "[heads]"), "heads"),
+        (("[defaults]", "[[defaults]]"), "defaults: Input should be"),
         (("[head]", "[names]\ncolour = 'c'\n[head]"), r"names\.colour: expected one of block"),
     ],
 )

@@ -50,6 +50,7 @@ block does not use is inactive. Blocks and what they use: `blocks.CATALOGUE`, `b
 """
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -238,10 +239,8 @@ def _with_defaults(tables: dict[str, Any]) -> dict[str, Any]:
     """The tables with `defaults` in every stage, and the stages so filled put into `tables`."""
     defaults: Any = tables.get("defaults", {})
     stages: Any = tables.get("stages", [])
-    if isinstance(defaults, dict) and isinstance(stages, list):
-        listed = cast("list[Any]", stages)
-        if all(isinstance(stage, dict) for stage in listed):
-            tables["stages"] = [{**defaults, **stage} for stage in listed]
+    with suppress(TypeError):  # what is no table is left for the checks to name
+        tables["stages"] = [{**defaults, **stage} for stage in stages]
     return tables
 
 
