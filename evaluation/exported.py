@@ -24,11 +24,12 @@ def score_exported(paths: tuple[Path, ...], task: str) -> tuple[Tested, ...]:
     images = open_held_out(task)
     scaled = images.scaled()
     return tuple(
-        tested(accuracy_pct(logits_of(path, scaled), images.labels), len(images)) for path in paths
+        with_interval(accuracy_pct(logits_of(path, scaled), images.labels), len(images))
+        for path in paths
     )
 
 
-def tested(accuracy: float, images: int) -> Tested:
+def with_interval(accuracy: float, images: int) -> Tested:
     """An accuracy with its interval (Wilson, 1927)."""
     share, z2 = accuracy / 100, _NORMAL_975**2
     centre = (share + z2 / (2 * images)) / (1 + z2 / images)

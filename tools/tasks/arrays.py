@@ -55,14 +55,14 @@ class Npz:
 
     def _names(self) -> list[str]:
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return list(arrays.files)
         except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
             raise DataError(f"{self._path} cannot be read as .npz: {error}") from error
 
     def _array(self, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return np.asarray(arrays[name])
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{self._path}: {name} cannot be read: {error}") from error
