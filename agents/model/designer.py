@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_nas.agents.chat.errors import CallFailed
 from llm_nas.agents.chat.transport import Caller, ChatRequest
 from llm_nas.agents.model.ask import Asker, FormatError
 from llm_nas.agents.model.facts import (
@@ -55,8 +56,14 @@ class ModelDesigner:
         puts it right or rejects it, and counts it.
         """
         del rng
-        request = self.request(view, heuristics)
-        answer = self._asker.ask(request, partial(self._networks, view))
+        outside: list[Written] = []
+        try:
+            request = self.request(view, heuristics)
+            answer = self._asker.ask(request, partial(self._networks, view, outside))
+        except CallFailed:
+            if not outside:
+                raise
+            answer = outside  # the Validator may bring them into the niche
         shown = tuple(h.id for h in heuristics)
         return tuple(
             Candidate(
@@ -100,12 +107,15 @@ class ModelDesigner:
         caller = Caller("designer", view.niche.id, view.generation)
         return self._asker.request(caller, prompt, messages, form)
 
-    def _networks(self, view: NicheView, answer: dict[str, Any]) -> list[Written]:
-        """What an answer lists; refused when nothing in it is a network of the niche."""
+    def _networks(
+        self, view: NicheView, outside: list[Written], answer: dict[str, Any]
+    ) -> list[Written]:
+        """What an answer lists; refused, but kept, when nothing in it is of the niche."""
         written = read_networks(self._lexicon, answer)
         condition, space = view.niche.condition, self._lexicon.space
         legal = [space.facts(w.arch) for w in written if w.arch is not None]
         if not any(matches(condition, facts) for facts in legal):
+            outside[:] = written
             why = why_outside(self._lexicon, condition, legal[0])
             raise FormatError(f"no network is in the niche; of the first: {why}")
         return written

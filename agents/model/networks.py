@@ -9,7 +9,18 @@ from llm_nas.agents.model.ask import Form, FormatError
 from llm_nas.agents.model.blind import Lexicon
 from llm_nas.agents.model.schema import networks_schema
 from llm_nas.agents.validator import nearest_legal
-from llm_nas.conditions import AllOf, Condition, Count, Facts, Quantity, Value, in_words, matches
+from llm_nas.conditions import (
+    AllOf,
+    Condition,
+    Count,
+    Facts,
+    Leaf,
+    Quantity,
+    Value,
+    in_words,
+    leaves,
+    matches,
+)
 from llm_nas.domain import Arch
 from llm_nas.errors import RequestError
 
@@ -100,18 +111,21 @@ def _as_written(lexicon: Lexicon, fields: Mapping[str, object]) -> str:
 
 
 def why_outside(lexicon: Lexicon, condition: Condition, facts: Facts) -> str:
-    """What keeps a network out of a niche, with the number it has, in the model's words."""
+    """What keeps a network out of a niche, with the numbers it has, in the model's words."""
     parts: Sequence[Condition] = condition.parts if isinstance(condition, AllOf) else (condition,)
-    for part in parts:
-        if matches(part, facts):
-            continue
-        wanted = f"expected {in_words(lexicon.condition(part))}"
-        if isinstance(part, Quantity) and part.name in facts.quantities:
-            number = facts.quantities[part.name]
-            return f"{lexicon.name(part.name)} is {number:.4g}, {wanted}"
-        if isinstance(part, Count):
-            members = facts.groups.get(part.group, ())
-            number = sum(facts.values.get(name) in part.values for name in members)
-            return f"{number} of {lexicon.name(part.group)}, {wanted}"
-        return wanted
+    unmet = next((part for part in parts if not matches(part, facts)), None)
+    if unmet is None:
+        return ""
+    numbers = [_number_of(lexicon, leaf, facts) for leaf, _ in leaves(unmet)]
+    told = [number for number in dict.fromkeys(numbers) if number]
+    return ", ".join([*told, f"expected {in_words(lexicon.condition(unmet))}"])
+
+
+def _number_of(lexicon: Lexicon, leaf: Leaf, facts: Facts) -> str:
+    if isinstance(leaf, Quantity) and leaf.name in facts.quantities:
+        return f"{lexicon.name(leaf.name)} is {facts.quantities[leaf.name]:.4g}"
+    if isinstance(leaf, Count):
+        members = facts.groups.get(leaf.group, ())
+        number = sum(facts.values.get(name) in leaf.values for name in members)
+        return f"{number} of {lexicon.name(leaf.group)}"
     return ""

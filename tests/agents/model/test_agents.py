@@ -1,5 +1,6 @@
 """The model agents over HTTP: request in, candidates and claims out."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,22 @@ def test_designer_answers_inside_its_niche(
     spend = agents.governor.snapshot()["designer"]
     assert (spend.calls, spend.tokens_in, spend.tokens_out, spend.usd) == (1, 100, 50, None)
     assert spend.seconds > 0
+
+
+def test_networks_outside_a_niche_are_asked_for_again_and_then_brought_inside(
+    space: SearchSpace, by_size: Partition, view: NicheView, options: ModelOptions
+) -> None:
+    """No schema holds a quantity: the model is told its number, the Validator does the rest."""
+    small = "k1=3 k2=3 k3=3 e1=1 e2=1 e3=1 pool=none width=64"
+    answer = json.dumps({"plan": "", "networks": [{"reason": "r", "arch": small}]})
+    place = replace(view, niche=by_size.niches[2], archive=())
+    with OpenAIServer(lambda asked: completion(answer)) as server:
+        designer = agents_of(server, space, by_size, options).designer
+        told = designer.propose(place, (), np.random.default_rng(0))
+    assert len(server.asked) == 1 + options.repairs
+    assert "macs_m is 172.8, expected" in server.asked[1].body["messages"][-1]["content"]
+    verdict = SpaceValidator(space, by_size).check("L", told, {})[0]
+    assert (verdict.kind, verdict.candidate.origin) == ("repaired", "stub")
 
 
 def test_analyst_answers_with_typed_claims_and_votes(
