@@ -15,23 +15,22 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
-from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from llm_nas.choices import Choice
-from llm_nas.conditions import Condition, Facts, Value, matches
+from llm_nas.conditions import Condition, Facts, Value
 from llm_nas.domain import Arch, FloatArray, IntArray, Niche, TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.features import Encoder
+from llm_nas.tools.spaces.gates import Values, gate_of, kin, log10_size
 from llm_nas.tools.spaces.legal import (
     INACTIVE,
     MISSING,
     Codes,
     allowed,
-    asked_for,
     checked_choices,
     grouped,
     nearest,
@@ -43,8 +42,6 @@ from llm_nas.tools.spaces.words import described
 if TYPE_CHECKING:
     from torch import nn
 
-Values: TypeAlias = Mapping[str, Value]
-"""Value of every active choice, by name."""
 Measure: TypeAlias = Callable[[Values], float]
 Take: TypeAlias = Callable[[int, Sequence[int]], int]
 """Code of the choice at a position, given the codes settled before it."""
@@ -55,7 +52,6 @@ SIZE = QuantityInfo("size", "", "size of the network")
 
 _REMEMBERED = 1 << 15
 _LONGEST_TEXT = 20_000
-_LISTED_GATES = 20_000
 _REFERENCE_MEMBERS = 256
 
 
@@ -107,8 +103,8 @@ class Space:
             for place, texts in enumerate(self._pairs)
             for code, text in enumerate(texts)
         }
-        self._elders = self._kin()
-        self._gates = [self._gate(c.active_when) for c in self.choices]
+        self._elders = kin(self.choices, self.groups)
+        self._gates = [gate_of(c.active_when, self.groups) for c in self.choices]
         self._always_active = not any(self._gates)
         self._read = lru_cache(maxsize=_REMEMBERED)(self._parsed)
         self._row = lru_cache(maxsize=_REMEMBERED)(self._measured)
@@ -217,30 +213,6 @@ class Space:
             raise RequestError(f"space {self.name}: {choice.name} is missing; {allowed(choice)}")
         return code
 
-    def _gate(self, condition: Condition | None) -> Callable[[Values], bool] | None:
-        """Decides whether a choice is active, remembering the answer for what it asks about."""
-        if condition is None:
-            return None
-        asked = asked_for(condition, self.groups)
-
-        @lru_cache(maxsize=4096)
-        def decide(held: tuple[Value | None, ...]) -> bool:
-            values = {n: v for n, v in zip(asked, held, strict=True) if v is not None}
-            return matches(condition, Facts(values, self.groups))
-
-        return lambda values: decide(tuple(values.get(name) for name in asked))
-
-    def _kin(self) -> list[list[int]]:
-        """Earlier choices of the same group and values, nearest first, for every choice."""
-        kin: list[list[int]] = [[] for _ in self.choices]
-        for members in self.groups.values():
-            for later, name in enumerate(members):
-                choice = self.choices[self._place[name]]
-                for earlier in reversed(members[:later]):
-                    if self.choices[self._place[earlier]].values == choice.values:
-                        kin[self._place[name]].append(self._place[earlier])
-        return kin
-
     def _usual(self, place: int, codes: Sequence[int]) -> int:
         """What a choice that wakes up starts from: its nearest elder's value or a middling one."""
         for elder in self._elders[place]:
@@ -316,32 +288,7 @@ class Space:
 
     @cached_property
     def _log10_size(self) -> float:
-        asking = [c.active_when for c in self.choices if c.active_when is not None]
-        asked = {name for gate in asking for name in asked_for(gate, self.groups)}
-        listed = [c for c in self.choices if c.name in asked]
-        every = sum(math.log10(len(c.values)) for c in self.choices)
-        if math.prod(len(c.values) for c in listed) > _LISTED_GATES:
-            return every
-        parts: dict[tuple[Value, ...], float] = {}
-        for held in product(*(c.values for c in listed)):
-            values = {c.name: v for c, v in zip(listed, held, strict=True)}
-            active = self._active(values)
-            key = tuple(v for c, v in zip(listed, held, strict=True) if c.name in active)
-            free = [c for c in self.choices if c.name in active and c.name not in asked]
-            parts[key] = sum(math.log10(len(c.values)) for c in free)
-        most = max(parts.values())
-        return most + math.log10(sum(10 ** (part - most) for part in parts.values()))
-
-    def _active(self, values: Values) -> set[str]:
-        """Names of active choices, where `values` holds all choices that gates ask about."""
-        held: dict[str, Value] = {}
-        active: set[str] = set()
-        for choice, gate in zip(self.choices, self._gates, strict=True):
-            if gate is None or gate(held):
-                active.add(choice.name)
-                if choice.name in values:
-                    held[choice.name] = values[choice.name]
-        return active
+        return log10_size(self.choices, self._gates, self.groups)
 
     def facts(self, arch: Arch) -> Facts:
         """What conditions may ask of an architecture."""
