@@ -109,8 +109,9 @@ class OfflineDesigner:
     def _choose(
         self, archs: Sequence[Arch], heuristics: Sequence[Heuristic], rng: np.random.Generator
     ) -> Arch:
-        weights = np.array([self._weight(arch, heuristics) for arch in archs])
-        return archs[int(rng.choice(len(archs), p=weights / weights.sum()))]
+        weights = [self._weight(arch, heuristics) for arch in archs]
+        shares = [weight / sum(weights) for weight in weights]
+        return archs[int(rng.choice(len(archs), p=shares))]
 
     def _weight(self, arch: Arch, heuristics: Sequence[Heuristic]) -> float:
         facts = self._facts(arch)
