@@ -358,7 +358,7 @@ class HeuristicStore:
             return ()
         with self._lock:
             claim = self.show(key).claim
-            near = [other for other, _ in self._index.search(claim.statement, 20, self).near]
+            near = [other for other, _ in self._index.search(claim.statement, 20, self)]
             rows = tables.rows_of(self._log.db, near)
             others = {row.id: row.claim for row in rows if row.id != claim.key}
             return twins_of(self._pairs, claim, others)

@@ -4,17 +4,16 @@ Every figure is a training of this store, a claim's evidence, or worked out for 
 a device's own table; nothing is taken from another device in its place.
 """
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from llm_nas.claims import Claim, Heuristic, Objective, Status
+from llm_nas.claims import Claim, Heuristic, Objective
 from llm_nas.domain import Arch
 from llm_nas.frozen import Frozen
 from llm_nas.knowledge.ask import networks, tabled
 from llm_nas.knowledge.ask.explain import Seen, explain
+from llm_nas.knowledge.ask.finding import Finding, accuracy_of, advice_for
 from llm_nas.knowledge.ask.index import Changes, Index
 from llm_nas.knowledge.ask.query import Names, Query, understand
 from llm_nas.knowledge.ask.words import mentions
@@ -37,32 +36,6 @@ class Asked:
     k: int
     names: Names
     """Places that the store need not know, for a question to mention."""
-
-
-class Finding(Frozen):
-    """One claim as an answer: what its condition does, and whether to follow it."""
-
-    id: str
-    """Id of the claim; empty for an effect worked out from a table for this answer."""
-    statement: str
-    status: Status | Literal["computed"]
-    advice: Literal["use", "avoid"] | None
-    """Whether networks should meet the condition; None when the question has no goal."""
-    objective: str
-    effect: float
-    low: float
-    high: float
-    """90 % interval of the effect of switching the condition on; signed, in `unit`."""
-    unit: str
-    accuracy_effect: float | None = None
-    """What it does to accuracy, in points, where a claim about latency is told."""
-    trainings: int
-    pairs_for: int
-    pairs_against: int
-    labels: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
-    examples: tuple[Arch, ...] = ()
-    why: str = ""
 
 
 class Answer(Frozen):
@@ -91,17 +64,19 @@ def answer(
     if asked.device is not None:
         query = query.model_copy(update={"device": asked.device.name})
     notes = _place_notes(db, query, asked.device)
+    found: tuple[networks.Network, ...] = ()
     trained = networks.Trained.of(db, query, asked.device, space)
     if query.arch is not None and space is not None:
-        own, more = _about(db, space, query.arch, trained)
-        found, notes = own, [*notes, *more]
+        found, lines = _about(db, space, query.arch, trained)
+        notes += lines
         met = {h.id for h in explain(db, space, query.arch).claims}
     else:
-        wants = query.wanted == "architecture"
-        found, more = trained.pick(query, asked.k) if wants else ((), ())
-        notes, met = [*notes, *more], set[str]()
-    claims, more = _claims(asked, query, db, pairs, (index, changes), met)
-    notes += [*trained.notes, *more]
+        if query.wanted == "architecture":
+            found, told = trained.pick(query, asked.k)
+            notes += told
+        met = set[str]()
+    claims, lines = _claims(asked, query, db, pairs, (index, changes), met)
+    notes += [*trained.notes, *lines]
     if not (found or claims):
         notes += _nothing(db, query)
     return Answer(
@@ -243,7 +218,7 @@ def _ranked(
     if not query.topic or not found:
         return found
     search, changes = index
-    near = dict(search.search(query.topic, 200, changes, None).near)
+    near = dict(search.search(query.topic, 200, changes))
     told = {e.id: e.statement for e in changes.entries((0, ""))}
     named = mentions(query.topic, {c.id: told.get(c.id, "") for c in found})
     about = [c for c in found if (c.id in named if named else near.get(c.id, 0.0) >= RELATED)]
@@ -273,14 +248,6 @@ def _loss(finding: Finding) -> float:
     return change if finding.advice == "avoid" else -change
 
 
-def advice_for(objective: str, effect: float, query: Query) -> Literal["use", "avoid"] | None:
-    """Whether an effect serves the goal."""
-    if query.goal is None or effect == 0.0:
-        return None
-    wanted = 1 if objective == "accuracy" else -1
-    return "use" if effect * wanted > 0 else "avoid"
-
-
 def _finding(
     db: sqlite3.Connection, heuristic: Heuristic, query: Query, pairs: PairSource | None
 ) -> Finding:
@@ -306,18 +273,3 @@ def _finding(
         examples=networks.examples(db, claim, pairs.space) if pairs else (),
         why=heuristic.why,
     )
-
-
-def accuracy_of(db: sqlite3.Connection, claim: Claim) -> float | None:
-    """Mean effect of a claim's condition on accuracy, by the claim that speaks of it."""
-    effect = claim.effect.model_copy(update={"objective": "accuracy"})
-    scope = claim.scope.model_copy(update={"devices": ()})
-    same = claim.model_copy(update={"effect": effect, "scope": scope})
-    rows = db.execute(
-        "SELECT id, evidence FROM claim WHERE topic = ? ORDER BY score DESC", (tables.topic(same),)
-    )
-    for _, evidence in rows:
-        body = json.loads(evidence)
-        if body["method"] != "none":
-            return float(body["mean_effect"])
-    return None

@@ -22,22 +22,22 @@ Positive = Annotated[float, Field(gt=0)]
 class Query(Frozen):
     """What is asked; None: not said. `model_json_schema()` is what a model is to fill in."""
 
-    goal: Goal | None = Field(None, description="What should become better.")
+    goal: Goal | None = Field(default=None, description="What should become better.")
     wanted: Wanted | None = Field(
-        None, description="A rule of design, trained networks, or the size of an effect."
+        default=None, description="A rule of design, trained networks, or the size of an effect."
     )
     max_latency_ms: Positive | None = None
     min_accuracy_pct: Annotated[float, Field(ge=0, le=100)] | None = None
     max_loss_pct: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="Accuracy that may be given up, in points."
+        default=None, description="Accuracy that may be given up, in points."
     )
     max_params_m: Positive | None = None
     space: str | None = None
     task: str | None = None
     device: str | None = None
     niche: str | None = None
-    arch: str | None = Field(None, description="A network the question names.")
-    topic: str = Field("", max_length=400, description="What it is about, in a few words.")
+    arch: str | None = Field(default=None, description="A network the question names.")
+    topic: str = Field(default="", max_length=400, description="What it is about, in a few words.")
 
     def over(self, other: "Query") -> "Query":
         """This query, with what it leaves open from another one."""

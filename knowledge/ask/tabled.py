@@ -6,12 +6,12 @@ the pairs are the same that claims are tested on.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llm_nas.claims import Claim, Effect, Scope
 from llm_nas.domain import Arch, FloatArray
+from llm_nas.knowledge.ask.finding import Finding, accuracy_of, advice_for
 from llm_nas.knowledge.ask.query import Query
 from llm_nas.knowledge.ask.words import mentions
 from llm_nas.knowledge.claims.evidence import table_changes
@@ -19,9 +19,6 @@ from llm_nas.knowledge.claims.pairs import FEWEST, Pair, PairSource
 from llm_nas.knowledge.claims.proposals import grid, turned
 from llm_nas.knowledge.memory import tables
 from llm_nas.ports import Device
-
-if TYPE_CHECKING:
-    from llm_nas.knowledge.ask.answer import Finding
 
 MOST_BELIEVED = 200
 """Claims of the store whose conditions are looked at."""
@@ -31,7 +28,7 @@ _Z90 = 1.6448536269514722
 
 def by_device(
     db: sqlite3.Connection, pairs: PairSource, device: Device, query: Query
-) -> "tuple[Finding, ...]":
+) -> tuple[Finding, ...]:
     """What conditions do to latency on a device whose table is known, largest effect first."""
     scope = Scope(space=pairs.space.name, devices=(device.name,))
     steps = list(grid(pairs.space, "latency", scope))
@@ -49,7 +46,7 @@ def by_device(
     return _findings(db, pairs, _about(claims.values(), query), changes, (query, "ms"))
 
 
-def by_size(pairs: PairSource, query: Query) -> "tuple[Finding, ...]":
+def by_size(pairs: PairSource, query: Query) -> tuple[Finding, ...]:
     """What every step of every choice does to the parameters, largest effect first."""
     if "params_m" not in {info.name for info in pairs.space.quantities_info}:
         return ()
@@ -79,9 +76,7 @@ def _findings(
     claims: Sequence[Claim],
     changes: Callable[[Sequence[Pair]], FloatArray],
     wanted: tuple[Query, str],
-) -> "tuple[Finding, ...]":
-    from llm_nas.knowledge.ask.answer import Finding, accuracy_of, advice_for
-
+) -> tuple[Finding, ...]:
     query, unit = wanted
     found: list[Finding] = []
     for claim in claims:

@@ -79,7 +79,9 @@ class Auditor:
         told = [self._checked(h) for h in believed]
         found = [c for c in told if c is not None]
         objectives = sorted({c.objective for c in found})
-        shares = {o: _share([c for c in found if c.objective == o]) for o in objectives}
+        shares: dict[str, Share] = {
+            o: _share([c for c in found if c.objective == o]) for o in objectives
+        }
         both = _share(found) if found else None
         wrong = [c for c in found if not (c.sign_right and c.covered)]
         return AuditReport(

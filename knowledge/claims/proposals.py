@@ -42,15 +42,13 @@ def _shares(space: SearchSpace) -> Iterator[Condition]:
                 yield Count(group=group, values=(value,), relation="ge", count=count)
 
 
-def grid(
-    space: SearchSpace, objective: Objective, scope: Scope, *, rises: bool = True
-) -> Iterator[Claim]:
-    """A claim for every step of a space about one place."""
-    direction = "raises" if rises else "lowers"
+def grid(space: SearchSpace, objective: Objective, scope: Scope) -> Iterator[Claim]:
+    """A claim for every step of a space about one place: that it raises the objective."""
+    effect = Effect(objective=objective, direction="raises")
     for condition in steps(space):
         yield Claim(
             condition=condition,
-            effect=Effect(objective=objective, direction=direction),
+            effect=effect,
             scope=scope,
             origin=Origin(source="grid"),
         )

@@ -344,8 +344,8 @@ def _join(
     n = same[0] if same else len(sources) - 1
     old = sources[n]
     archs, values = _averaged([*zip(old.archs, old.values, strict=True), *own])
-    contexts = tuple(sorted({*old.contexts, context}))
-    sources[n] = replace(old, contexts=contexts, archs=archs, values=values)
+    every = tuple(sorted({*old.contexts, context}))
+    sources[n] = replace(old, contexts=every, archs=archs, values=values)
 
 
 def _averaged(pairs: Sequence[tuple[Arch, float]]) -> tuple[tuple[Arch, ...], tuple[float, ...]]:

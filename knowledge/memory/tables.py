@@ -331,14 +331,16 @@ def listed(
 ) -> list[str]:
     """Ids of claims, strongest first; empty parts of a `(space, task, device, niche)` mean any."""
     where, values = ["1"], list[str | int]()
-    for name, value in (("c.status", status), ("c.objective", objective)):
-        if value:
-            where.append(f"{name} = ?")
-            values.append(value)
-    for name, value in zip(("space", "task", "device", "niche"), place, strict=True):
-        if value:
+    if status:
+        where.append("c.status = ?")
+        values.append(status)
+    if objective:
+        where.append("c.objective = ?")
+        values.append(objective)
+    for name, wanted in zip(("space", "task", "device", "niche"), place, strict=True):
+        if wanted:
             where.append(f"s.{name} IN (?, '')")
-            values.append(value)
+            values.append(wanted)
     rows = db.execute(
         "SELECT DISTINCT c.id FROM claim c JOIN claim_scope s ON s.claim = c.id "
         f"WHERE {' AND '.join(where)} ORDER BY c.score DESC, c.id LIMIT ?",

@@ -18,13 +18,13 @@ def network(value: float, latency: float, name: str = "") -> Measurement:
 
 
 points = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8)), max_size=25)
-metrics = st.sampled_from([Metric(name="accuracy_pct", unit="%", higher_is_better=True), PERPLEXITY])
+metrics = st.sampled_from(
+    [Metric(name="accuracy_pct", unit="%", higher_is_better=True), PERPLEXITY]
+)
 
 
 @given(points, metrics)
-def test_the_archive_is_the_non_dominated_set(
-    told: list[tuple[int, int]], metric: Metric
-) -> None:
+def test_the_archive_is_the_non_dominated_set(told: list[tuple[int, int]], metric: Metric) -> None:
     rows = [network(a, ms, f"{i}") for i, (a, ms) in enumerate(told)]
     kept = ParetoArchive(metric).add(rows).archive.members
     slow = [r for r in rows if not any(dominates(o, r, metric) for o in rows)]

@@ -5,7 +5,6 @@ from typing import cast
 
 import numpy as np
 import pytest
-from tests.knowledge.world import HERE, K1, PARTITION, SPACE, Board, World, claim, error, run_lesson
 
 from llm_nas.claims import Evidence, Heuristic
 from llm_nas.conditions import Is
@@ -15,6 +14,17 @@ from llm_nas.knowledge.claims.audit import Auditor
 from llm_nas.knowledge.claims.edits import switch_on
 from llm_nas.knowledge.claims.pairs import PairSource
 from llm_nas.knowledge.store import HeuristicStore
+from tests.knowledge.world import (
+    HERE,
+    K1,
+    PARTITION,
+    SPACE,
+    Board,
+    World,
+    claim,
+    error,
+    run_lesson,
+)
 
 
 @pytest.fixture
@@ -39,12 +49,12 @@ def told(low: float, high: float, *, raises: bool = True) -> Heuristic:
 def test_the_true_effect_is_the_mean_over_random_pairs(auditor: Auditor) -> None:
     """Slow twin: the same mean with networks, edits and errors taken one by one."""
     rng = np.random.default_rng(5)
-    changes = []
+    changes: list[float] = []
     while len(changes) < 1500:
         arch = SPACE.sample(rng)
         other = switch_on(SPACE, arch, K1, rng)
         if other is not None and other != arch:
-            changes.append(np.log(error(arch) / error(other)))
+            changes.append(float(np.log(error(arch) / error(other))))
     true = auditor.true_effect(told(0, 1))
     assert true == pytest.approx(20.0 * float(np.mean(changes)), rel=0.04)
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.knowledge.world import PARTITION, SPACE
 
 from llm_nas.knowledge.memory.event_log import EventLog
 from llm_nas.knowledge.store import HeuristicStore
+from tests.knowledge.world import PARTITION, SPACE
 
 WRITER = """
 import sys
@@ -69,7 +69,7 @@ def test_two_killed_writers_lose_nothing_they_had_acknowledged(tmp_path: Path) -
 
 
 def test_a_log_cut_at_any_byte_opens_with_whole_events(tmp_path: Path) -> None:
-    """The write-ahead file as a power cut leaves it: transactions are there whole or not at all."""
+    """The write-ahead file as a power cut leaves it: transactions are whole or not there."""
     log = EventLog(tmp_path / "a")
     for n in range(6):
         with log.writing():

@@ -2,6 +2,14 @@
 
 import numpy as np
 import pytest
+
+from llm_nas.claims import Claim
+from llm_nas.conditions import AllOf, AnyOf, Bound, Condition, Count, Is, Not, Quantity, matches
+from llm_nas.domain import ACCURACY, FloatArray
+from llm_nas.knowledge.claims.edits import predicate, switch_on
+from llm_nas.knowledge.claims.evidence import Sample, SourceEvidence, effect, exact_parts
+from llm_nas.knowledge.claims.pairs import PairSource, matched
+from llm_nas.knowledge.claims.process import fit_process
 from tests.knowledge.world import (
     K1,
     KERNELS,
@@ -14,14 +22,6 @@ from tests.knowledge.world import (
     error,
     measured,
 )
-
-from llm_nas.claims import Claim
-from llm_nas.conditions import AllOf, AnyOf, Bound, Condition, Count, Is, Not, Quantity, matches
-from llm_nas.domain import ACCURACY, FloatArray
-from llm_nas.knowledge.claims.edits import predicate, switch_on
-from llm_nas.knowledge.claims.evidence import Sample, SourceEvidence, effect, exact_parts
-from llm_nas.knowledge.claims.pairs import PairSource, matched
-from llm_nas.knowledge.claims.process import fit_process
 
 CONDITIONS: list[Condition] = [
     K1,
@@ -53,7 +53,9 @@ def test_switching_on_is_legal_and_the_smallest_edit(condition: Condition) -> No
 
 def test_an_ordered_choice_moves_one_step() -> None:
     arch = next(a for a in draw(50, 2) if SPACE.values(a)["k2"] == 3)
-    wide = switch_on(SPACE, arch, Bound(choice="k2", relation="ge", value=5), np.random.default_rng())
+    wide = switch_on(
+        SPACE, arch, Bound(choice="k2", relation="ge", value=5), np.random.default_rng()
+    )
     assert wide is not None
     assert SPACE.values(wide)["k2"] == 5
 

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 import pytest
-from tests.knowledge.world import HERE, K1, PARTITION, SPACE, claim, lesson, run_lesson
 
 from llm_nas.knowledge.memory.lift import lift_of
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Trial
+from tests.knowledge.world import HERE, K1, PARTITION, SPACE, claim, lesson, run_lesson
 
 KEY = claim(K1).key
 
 
 def trials(generation: int, niche: str, gain: float, *, shown: bool, read: bool) -> list[Trial]:
-    sides = ((KEY,), ()) if shown else ((), (KEY,))
+    given, held = ((KEY,), ()) if shown else ((), (KEY,))
     call = f"{generation}/{niche}/designer"
-    return [Trial(call, f"{call}{n}", *sides, True, gain, read=read) for n in range(3)]
+    return [Trial(call, f"{call}{n}", given, held, True, gain, read) for n in range(3)]
 
 
 @pytest.fixture
@@ -65,7 +65,11 @@ def test_a_harmful_claim_is_benched_and_comes_back(store: HeuristicStore) -> Non
     assert KEY not in {h.id for h in store.recall(HERE, "S0", k=100)}
     assert "lift -0.1" in next(e.body for e in store.history(KEY) if e.kind == "bench")
     for generation in range(10, 60):
-        told = [t for shown in (True, False) for t in trials(generation, str(shown), float(shown), shown=shown, read=True)]
+        told = [
+            t
+            for shown in (True, False)
+            for t in trials(generation, str(shown), float(shown), shown=shown, read=True)
+        ]
         store.learn(lesson(run="m", generation=generation, trials=told))
     assert not store.show(KEY).benched
 

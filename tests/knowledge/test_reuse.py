@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.knowledge.world import ACCURACY, K1, SPACE, claim, draw, error, measured, run_lesson
 
 from llm_nas.claims import Evidence, Heuristic
 from llm_nas.conditions import Bound, Condition, Count
-from llm_nas.domain import Arch
+from llm_nas.domain import ACCURACY, Arch
 from llm_nas.knowledge.memory.ranking import rank_correlation
 from llm_nas.knowledge.memory.reuse import judged, prior_of
 from llm_nas.knowledge.store import HeuristicStore
+from tests.knowledge.world import K1, SPACE, claim, draw, error, measured, run_lesson
 
 
 def heuristic(condition: Condition, effect: float, error_of_it: float = 1e-3) -> Heuristic:
@@ -22,7 +22,9 @@ def heuristic(condition: Condition, effect: float, error_of_it: float = 1e-3) ->
 
 
 def test_a_prior_expects_what_its_claims_say() -> None:
-    prior = prior_of([heuristic(K1, 2.0), heuristic(Bound(choice="k2", relation="ge", value=5), -1.0)], SPACE)
+    prior = prior_of(
+        [heuristic(K1, 2.0), heuristic(Bound(choice="k2", relation="ge", value=5), -1.0)], SPACE
+    )
     assert prior is not None
     first, with_k1, with_k2 = (
         f"k1={a} k2={b} k3=5 k4=5 k5=5 k6=5 op=conv se=0" for a, b in ((3, 3), (7, 3), (3, 5))
@@ -34,7 +36,9 @@ def test_a_prior_expects_what_its_claims_say() -> None:
 
 
 def test_claims_that_say_the_same_are_not_added_up() -> None:
-    many = [heuristic(Count(group="kernels", values=(7,), relation="ge", count=n), 1.0) for n in (2, 3)]
+    many = [
+        heuristic(Count(group="kernels", values=(7,), relation="ge", count=n), 1.0) for n in (2, 3)
+    ]
     same = [heuristic(K1, 2.0), heuristic(Bound(choice="k1", relation="ge", value=6), 2.0)]
     arch = "k1=3 k2=5 k3=5 k4=5 k5=5 k6=5 op=conv se=0"
     pair = [arch, arch.replace("k1=3", "k1=7")]

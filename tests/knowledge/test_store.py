@@ -7,6 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from llm_nas.choices import Choice
+from llm_nas.claims import Scope
+from llm_nas.conditions import Bound, Is
+from llm_nas.domain import PERPLEXITY, ContextName, Failure
+from llm_nas.errors import RequestError, StoreError
+from llm_nas.knowledge.memory import tables
+from llm_nas.knowledge.store import HeuristicStore
+from llm_nas.ports import KnowledgeBase, Lesson
+from llm_nas.tools.spaces import Space
 from tests.knowledge.world import (
     HERE,
     K1,
@@ -19,16 +29,6 @@ from tests.knowledge.world import (
     measured,
     run_lesson,
 )
-
-from llm_nas.choices import Choice
-from llm_nas.claims import Scope
-from llm_nas.conditions import Bound, Is
-from llm_nas.domain import PERPLEXITY, ContextName, Failure
-from llm_nas.errors import RequestError, StoreError
-from llm_nas.knowledge.memory import tables
-from llm_nas.knowledge.store import HeuristicStore
-from llm_nas.ports import KnowledgeBase, Lesson
-from llm_nas.tools.spaces import Space
 
 
 @pytest.fixture
@@ -204,7 +204,9 @@ def test_what_cannot_be_opened_is_refused_in_one_line(tmp_path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('format', '2')")
     db.close()
     for readonly in (True, False):
-        with pytest.raises(StoreError, match=r"format 2, expected 3: llm-nas 0.1 wrote it.*--store"):
+        with pytest.raises(
+            StoreError, match=r"format 2, expected 3: llm-nas 0.1 wrote it.*--store"
+        ):
             HeuristicStore.open(old, readonly=readonly)
     with pytest.raises(StoreError, match="no heuristic store there"):
         HeuristicStore.open(tmp_path / "none", readonly=True)
@@ -224,7 +226,7 @@ def test_playbooks_are_data_and_are_checked(store: HeuristicStore, tmp_path: Pat
     assert count >= 1
     raw = json.loads(book.read_text())
     assert raw["claims"][0]["statement"]
-    deep = {"kind": "anything"}
+    deep: dict[str, object] = {"kind": "anything"}
     for _ in range(6):
         deep = {"kind": "not", "part": deep}
     bad = [
@@ -259,7 +261,10 @@ def test_two_spaces_share_a_store(tmp_path: Path) -> None:
         store.learn(run_lesson(1, 20))
     with HeuristicStore.open(tmp_path, space=other) as store:
         archs = list(dict.fromkeys(other.sample(np.random.default_rng(n)) for n in range(60)))
-        rows = [m.model_copy(update={"arch": a}) for m, a in zip(measured(draw(len(archs), 1)), archs, strict=True)]
+        rows = [
+            m.model_copy(update={"arch": a})
+            for m, a in zip(measured(draw(len(archs), 1)), archs, strict=True)
+        ]
         store.learn(lesson(rows, run="z", context=place))
         assert {h.claim.scope.space for h in store.list(space="other")} <= {"other"}
         assert tables.spaces(store._log.db) == ["other", "toy"]  # pyright: ignore[reportPrivateUsage]

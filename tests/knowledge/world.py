@@ -11,6 +11,7 @@ from llm_nas.domain import (
     ACCURACY,
     Arch,
     ContextName,
+    Failure,
     FloatArray,
     Measurement,
     Metric,
@@ -33,7 +34,10 @@ SPACE = Space(
     groups={"kernels": KERNELS},
     quantities={"params_m": lambda v: sum(float(v[k]) for k in KERNELS) / 10.0},
 )
-SMALL, LARGE = Bound(choice="k1", relation="le", value=3), Bound(choice="k1", relation="ge", value=5)
+SMALL, LARGE = (
+    Bound(choice="k1", relation="le", value=3),
+    Bound(choice="k1", relation="ge", value=5),
+)
 PARTITION = ConditionPartition(
     "k1",
     SPACE,
@@ -158,7 +162,7 @@ class Board:
     def supports(self, arch: Arch) -> str | None:
         return None
 
-    def measure(self, archs: Sequence[Arch]) -> list[Timing]:
+    def measure(self, archs: Sequence[Arch]) -> list[Timing | Failure]:
         return [
             Timing(arch=a, median_ms=ms, low_ms=ms, high_ms=ms)
             for a in archs

@@ -9,8 +9,9 @@ from llm_nas.claims import Heuristic
 from llm_nas.errors import LlmNasError, RequestError
 
 if TYPE_CHECKING:
-    from llm_nas.knowledge.ask.answer import Answer, Finding
+    from llm_nas.knowledge.ask.answer import Answer
     from llm_nas.knowledge.ask.explain import Explanation
+    from llm_nas.knowledge.ask.finding import Finding
     from llm_nas.knowledge.ask.query import Names
     from llm_nas.knowledge.claims.audit import AuditReport
     from llm_nas.knowledge.claims.near import Twin
@@ -80,9 +81,9 @@ def open_table(
 def names_known() -> "Names":
     """Tasks that have tables, whether or not a store knows them."""
     from llm_nas.knowledge.ask.query import Names
-    from llm_nas.tools.tasks.tables import PAIRS
+    from llm_nas.tools.data.tabulated import pairs
 
-    return Names(tasks=tuple(sorted({task for _, task in PAIRS})))
+    return Names(tasks=tuple(sorted({task for _, task in pairs()})))
 
 
 def audited(context: str, folder: Path | None, data_dir: Path | None) -> "AuditReport":
