@@ -15,7 +15,7 @@ from scipy.special import ndtr
 
 from llm_nas.domain import BoolArray, FloatArray
 
-NODES = 5
+NODES = 9
 """Of the quadrature over an uncertain latency."""
 
 

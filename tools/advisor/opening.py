@@ -15,8 +15,8 @@ from llm_nas.tools.advisor.improvement import staircase_mask
 from llm_nas.tools.advisor.pool import Catalogue, Described, drawn
 from llm_nas.tools.advisor.scores import Scores
 
-GENERATIONS = 30
-CHILDREN = 400
+GENERATIONS = 25
+CHILDREN = 250
 """Of the evolution that finds the believed front where a space cannot be listed."""
 LIKELY = 0.5
 """Least probability of meeting the limits for a member of the opening."""
@@ -118,7 +118,8 @@ def believed_front(
 
     def within(archs: Sequence[Arch]) -> tuple[Described, FloatArray]:
         described = catalogue.describe(archs)
-        inside = described.take(described.feasible >= LIKELY)
+        usable = described.feasible >= LIKELY
+        inside = described.take(usable & scores.known(described.archs))
         return _front(inside, scores.mean(inside.archs))
 
     everything = catalogue.everything()

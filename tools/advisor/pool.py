@@ -18,8 +18,10 @@ CACHED = 40_000
 """Architectures whose description is kept."""
 SCALED_ON = 256
 """Members drawn to put features on comparable scales."""
-FIRST, NEXT, ROUNDS, TOP = 900, 500, 3, 40
+FIRST, NEXT, ROUNDS, TOP = 600, 300, 2, 30
 """Sizes of a pool's first and later rounds, how many later rounds, and parents of each."""
+NEAR, TWICE = 0.35, 0.3
+"""Shares of children that are neighbours, and that have up to two changes; the rest cross."""
 PARENTS = 40
 """Trained networks near the front that a pool starts from."""
 _NEIGHBOURS = 400
@@ -164,17 +166,24 @@ def _sampled(space: SearchSpace, rng: np.random.Generator) -> Arch | None:
 
 
 def _child(catalogue: Catalogue, parents: Sequence[Arch], rng: np.random.Generator) -> Arch:
-    """One to three changed choices, or a crossing of two parents with at most one."""
-    arch = parents[int(rng.integers(len(parents)))]
-    changes = int(rng.integers(1, 4))
-    if rng.random() < 0.4 and len(parents) > 1:
-        arch = catalogue.space.cross(arch, parents[int(rng.integers(len(parents)))], rng)
-        changes = int(rng.integers(0, 2))
-    for _ in range(changes):
-        around = catalogue.neighbours(arch)
-        if around:
-            arch = around[int(rng.integers(len(around)))]
-    return arch
+    """A neighbour of a parent, or a crossing of it with another neighbour or another parent.
+
+    Only parents are asked for neighbours, which are costly to list in large spaces and
+    remembered; crossing two neighbours of one parent changes up to two choices.
+    """
+    parent = parents[int(rng.integers(len(parents)))]
+    arch, kind = _near(catalogue, parent, rng), rng.random()
+    if kind < NEAR:
+        return arch
+    if kind < NEAR + TWICE:
+        return catalogue.space.cross(arch, _near(catalogue, parent, rng), rng)
+    other = parents[int(rng.integers(len(parents)))]
+    return catalogue.space.cross(arch, other, rng)
+
+
+def _near(catalogue: Catalogue, arch: Arch, rng: np.random.Generator) -> Arch:
+    around = catalogue.neighbours(arch)
+    return around[int(rng.integers(len(around)))] if around else arch
 
 
 def near_front(metric: Metric, measured: Sequence[Measurement]) -> list[Arch]:

@@ -11,7 +11,7 @@ MARGIN = 1.6
 """The reference lies this many extents of the observed front behind its ideal."""
 BELIEVED_MARGIN = 1.1
 """The same for the front that is believed to exist, which ends where the true one does."""
-HOPE = 1.0
+HOPE = 0.0
 """Deviations by which networks of the believed front are taken to be better than expected."""
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import spearmanr
 
-from llm_nas.domain import Arch, FloatArray, Measurement, Metric, SourceVerdict
+from llm_nas.domain import Arch, BoolArray, FloatArray, Measurement, Metric, SourceVerdict
 from llm_nas.ports import ZeroCost
 from llm_nas.tools.advisor.pool import Catalogue, drawn
 
@@ -34,6 +34,14 @@ class Scores:
         asked = self.names if names is None else names
         scores = self._zero_cost.scores(archs)
         return np.asarray(np.mean([self._scaled(n, scores[n]) for n in asked], axis=0))
+
+    def known(self, archs: Sequence[Arch]) -> BoolArray:
+        """Which architectures at least half of the scores have a value for, `(n,)`.
+
+        A network that cannot be scored is likely to be broken.
+        """
+        scores = [np.isfinite(v) for v in self._zero_cost.scores(archs).values()]
+        return np.asarray(np.mean(scores, axis=0) >= 0.5, dtype=np.bool_)
 
     def verdicts(
         self, metric: Metric, measured: Sequence[Measurement]

@@ -34,7 +34,7 @@ class LogAbove:
         return self.floor + np.exp(mean_log + variance / 2.0)
 
 
-def log_above(errors: FloatArray, share: float = SHARE) -> LogAbove:
+def log_above(errors: FloatArray) -> LogAbove:
     """The scale for some observed errors `(n,)`, n >= 1."""
     least = float(np.min(errors))
     spread = float(np.median(errors)) - least
@@ -42,4 +42,4 @@ def log_above(errors: FloatArray, share: float = SHARE) -> LogAbove:
         spread = float(np.max(errors)) - least
     if spread <= 0.0:
         spread = abs(least) or 1.0
-    return LogAbove(least - share * spread)
+    return LogAbove(least - SHARE * spread)

@@ -1,7 +1,8 @@
 """Scores of networks that were not trained: assumptions, told apart from labels.
 
 Where proxies of every member are tabulated, the four that agree best with accuracy across
-published studies; elsewhere the size, as logarithms of multiply-adds and parameters.
+published studies; elsewhere the size, as logarithms of multiply-adds and parameters (or what the space
+calls its size).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from llm_nas.ports import SearchSpace, ZeroCost
 from llm_nas.tools.data.nb201 import DATASETS, SPACE_NAME, TaskProxies, nb201_tables
 
 PROXY_SCORES = ("nwot", "synflow", "zen", "jacov")
-SIZES = ("macs_m", "params_m")
+SIZES = ("macs_m", "params_m", "size")
 
 
 @dataclass(frozen=True, slots=True)
