@@ -220,7 +220,7 @@ def open_partition_of(request: SearchRequest, context: Context) -> Partition:
     """The niches a request asks for."""
     from llm_nas.tools.niches import open_partition
 
-    return open_partition(request.partition, context.space, request.seed)
+    return open_partition(request.partition, context.space)
 
 
 def _open_advisor(

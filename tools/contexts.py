@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from llm_nas.domain import Arch, ContextName
+from llm_nas.domain import Arch, ContextName, Timing
 from llm_nas.errors import RequestError
 from llm_nas.ports import Device, SearchSpace, Task
 
@@ -137,7 +137,19 @@ def open_context(
     if rows is None:
         return Context(name, space, task, device)
     note = f"{name}: the search stays inside the {len(rows)} architectures that its tables hold"
-    return Context(name, Pool(space, rows), task, device, (note,))
+    pool = Pool(space, rows, latencies_ms=_niche_latencies(space, device, rows))
+    return Context(name, pool, task, device, (note,))
+
+
+def _niche_latencies(
+    space: SearchSpace, device: Device, rows: Sequence[Arch]
+) -> dict[Arch, float]:
+    """Latencies by which rows are dealt to niches where the space tells no sizes; else none."""
+    from llm_nas.tools.niches import default_name
+
+    if not device.exact or default_name(space) != "none":
+        return {}
+    return {t.arch: t.median_ms for t in device.measure(rows) if isinstance(t, Timing)}
 
 
 def _common_rows(space: SearchSpace, task: Task, device: Device) -> Sequence[Arch] | None:

@@ -28,7 +28,8 @@ _MOST_PARTS = 24
 def open_partition(name: str | None, space: SearchSpace, seed: int = 0) -> ConditionPartition:
     """A partition of a space by name; None: the default of the space.
 
-    `seed` draws the sample whose quantiles cut a space that cannot be listed.
+    `seed` draws the sample whose quantiles cut a space that cannot be listed. Runs that share
+    claims about niches share it: a run's own seed does not belong here.
     """
     name = name or default_name(space)
     kind, _, rest = name.partition(":")

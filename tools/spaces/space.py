@@ -42,6 +42,8 @@ from llm_nas.tools.spaces.words import described
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["DRAW", "SIZE", "Measure", "Space", "Take", "Values", "draw_of"]
+
 Measure: TypeAlias = Callable[[Values], float]
 Take: TypeAlias = Callable[[int, Sequence[int]], int]
 """Code of the choice at a position, given the codes settled before it."""
