@@ -5,6 +5,7 @@ that people write (cards of tasks and devices, descriptions of spaces) is cut to
 printable lines.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,6 +22,7 @@ from llm_nas.ports import NicheView
 
 LONGEST_DESCRIPTION = 2_400
 LONGEST_CARD = 1_200
+_WORD = re.compile(r"\w+")
 _MOST_FAILURES = 6
 _MOST_SUGGESTIONS = 6
 _MOST_EFFECTS = 8
@@ -48,16 +50,20 @@ def plain_lines(text: str, most: int) -> tuple[str, ...]:
 
 
 def space_section(lexicon: Lexicon) -> Section:
-    """What the space is, then its choices and how networks are written."""
+    """What the space is, its choices where the description leaves any out, how to write."""
     told = () if lexicon.blind else plain_lines(lexicon.space.describe(), LONGEST_DESCRIPTION)
-    rows = [_row_line(lexicon, row) for row in lexicon.rows]
-    example = "; ".join(f"{row.label} ..." for row in lexicon.rows[:3])
-    lines = (
-        *told,
-        "Choices:",
-        *rows,
-        f"Networks are written as values in this order ({example}); - is what is left out.",
-    )
+    named = set(_WORD.findall("\n".join(told)))
+    if {lexicon.key(choice) for choice in lexicon.choices} <= named:
+        rows = [
+            f"- {row.label} = {' '.join(lexicon.key(c) for c in row.choices)}"
+            for row in lexicon.rows
+            if len(row.choices) > 1
+        ]
+    else:
+        rows = ["Choices:", *(_row_line(lexicon, row) for row in lexicon.rows)]
+    order = "; ".join(f"{row.label} ..." for row in lexicon.rows)
+    how = f"Networks are written as values in this order, - for what is left out: {order}"
+    lines = (*told, *rows, how)
     return Section("Space", lines, keep=len(lines))
 
 

@@ -4,13 +4,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llm_nas.agents.chat.transport import ChatRequest, estimate_tokens
 from llm_nas.agents.model.analyst import ModelAnalyst
 from llm_nas.agents.model.ask import Asker
+from llm_nas.agents.model.blind import blind_lexicon, open_lexicon
 from llm_nas.agents.model.designer import ModelDesigner
-from llm_nas.agents.model.facts import plain_lines
+from llm_nas.agents.model.facts import plain_lines, space_section
 from llm_nas.agents.model.opener import ModelOpener
 from llm_nas.agents.model.prompts import (
     PROMPTS,
@@ -23,6 +25,8 @@ from llm_nas.agents.model.prompts import (
 from llm_nas.claims import Heuristic
 from llm_nas.domain import ACCURACY, Candidate, Failure, Limits, Measurement
 from llm_nas.ports import NicheView, Partition, SearchSpace
+from llm_nas.tools.niches import open_partition
+from llm_nas.tools.spaces import open_space
 from tests.agents.conftest import HOSTILE
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "prompts"
@@ -100,6 +104,18 @@ def test_a_prompt_speaks_of_everything_that_is_known(
     assert HOSTILE not in text
     assert "Nothing has been trained yet" in rendered(requests["opener"])
     assert "assumptions" in rendered(requests["opener"])
+
+
+@pytest.mark.parametrize("name", ["nb201", "anb", "hwgpt-s"])
+def test_a_space_is_described_once(name: str) -> None:
+    """Its own description counts where it names every choice; otherwise choices are listed."""
+    space = open_space(name)
+    text = space_section(open_lexicon(space)).render()
+    assert ("Choices:" in text) is (name == "nb201")
+    for choice in space.choices:
+        assert text.count(open_lexicon(space).key(choice)) >= 1
+    blind = blind_lexicon(space, open_partition(None, space), np.random.default_rng(0))
+    assert "Choices:" in space_section(blind).render()
 
 
 def crowded(view: NicheView, space: SearchSpace) -> NicheView:
