@@ -1,9 +1,8 @@
 """Long evolved runs on a truth model: the reference fronts of spaces too large to be listed.
 
 Every run keeps all non-dominated networks it has seen. Children are crossings of neighbours on
-that front and mutants of its members; at the end every member's neighbours (one choice changed)
-are tried until none of them joins the front. Runs by different seeds are united until the union
-stops growing.
+that front and mutants of its members. Runs by different seeds are united until the union stops
+growing; after each, neighbours of its members (one choice changed) are tried until none joins.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ Judge = Callable[[Sequence[Arch]], tuple[FloatArray, FloatArray]]
 class Effort:
     """How much is tried."""
 
-    evaluations: int = 60_000
+    evaluations: int = 30_000
     """By every run, before neighbours are tried."""
     start: int = 5_000
     batch: int = 2_000
@@ -34,6 +33,9 @@ class Effort:
     """Runs at most."""
     least_gain: float = 2e-5
     """Hypervolume that a run must add, as a share, for another one to be started."""
+
+
+DEFAULT_EFFORT = Effort()
 
 
 class Genes:
@@ -142,15 +144,15 @@ class Archive:
 def evolved_front(
     choices: Sequence[Choice],
     judge: Judge,
-    effort: Effort = Effort(),
+    effort: Effort = DEFAULT_EFFORT,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[tuple[Arch, ...], FloatArray, FloatArray]:
     """Texts, errors and latencies of the united front of several runs, by latency."""
-    genes = Genes(choices)
-    union = _run(genes, judge, effort, 0)
+    genes, tried = Genes(choices), set[bytes]()
+    union = _settled(genes, judge, _run(genes, judge, effort, 0), tried)
     for seed in range(1, effort.seeds):
         found = _run(genes, judge, effort, seed)
-        wider = _settled(genes, judge, union.joined(found))
+        wider = _settled(genes, judge, union.joined(found), tried)
         gain = wider.volume(wider) / union.volume(wider) - 1
         say(f"run {seed + 1}: {len(wider.errors)} on the front, hypervolume +{gain:.6%}")
         union = wider
@@ -167,12 +169,11 @@ def _run(genes: Genes, judge: Judge, effort: Effort, seed: int) -> Archive:
         crossed = genes.crossings(archive.codes, effort.batch, rng)
         children = np.concatenate((crossed[:half], genes.mutants(crossed[half:], rng)))
         archive = archive.joined(_judged(genes, judge, children))
-    return _settled(genes, judge, archive)
+    return archive
 
 
-def _settled(genes: Genes, judge: Judge, archive: Archive) -> Archive:
-    """The front once no neighbour of a member joins it any more."""
-    tried: set[bytes] = set()
+def _settled(genes: Genes, judge: Judge, archive: Archive, tried: set[bytes]) -> Archive:
+    """The front once no neighbour of a member joins it any more; members tried are remembered."""
     while True:
         fresh = _untried(archive.codes, tried)
         if not fresh.any():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llm_nas.domain import Arch, ContextName, FloatArray
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.evolve import Effort, evolved_front
+from llm_nas.evaluation.evolve import DEFAULT_EFFORT, Effort, evolved_front
 from llm_nas.evaluation.reference import Reference, digest_of, front_of, save
 from llm_nas.evaluation.truth import Truth, open_truth
 from llm_nas.ports import SearchSpace
@@ -33,7 +33,7 @@ def build_references(
     *,
     data_dir: Path | None = None,
     path: Path | None = None,
-    effort: Effort = Effort(),
+    effort: Effort = DEFAULT_EFFORT,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, int]:
     """Compute the front of every context and write it as soon as it is known.

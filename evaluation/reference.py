@@ -127,7 +127,9 @@ def save(references: dict[str, Reference], path: Path | None = None) -> Path:
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     index: dict[str, dict[str, str]] = {}
     for context, reference in sorted(kept.items()):
-        index[context] = {name: getattr(reference, name) for name in ("origin", "digest", "command")}
+        index[context] = {
+            name: getattr(reference, name) for name in ("origin", "digest", "command")
+        }
         arrays[f"{context}.points"] = np.column_stack((reference.latency_ms, reference.error))
         texts = "\n".join(reference.archs).encode("ascii")
         arrays[f"{context}.archs"] = np.frombuffer(texts, dtype=np.uint8)

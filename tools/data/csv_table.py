@@ -143,9 +143,7 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _column(
-    path: Path, header: Sequence[str], units: Mapping[str, float]
-) -> tuple[int, float]:
+def _column(path: Path, header: Sequence[str], units: Mapping[str, float]) -> tuple[int, float]:
     """Position of the value's column, and what turns its unit into the project's."""
     found = [name for name in units if name in header]
     absent = [] if "arch" in header else ["arch"]

@@ -52,7 +52,9 @@ def load(path: Path) -> Rows:
     )
 
 
-def merged(space: str, source: str, archs: Sequence[Arch], table: Mapping[str, FloatArray]) -> Rows:
+def merged(
+    space: str, source: str, archs: Sequence[Arch], table: Mapping[str, FloatArray]
+) -> Rows:
     """Rows with one line per architecture: values of repeated networks are averaged."""
     position: dict[Arch, int] = {}
     for arch in archs:

@@ -1,5 +1,4 @@
-"""What `llm-nas data status` tells: which tables are in use, where they were looked for, what
-they lack, and how good the shipped models are."""
+"""What `llm-nas data status` tells: tables in use, what they lack, how good the models are."""
 
 import json
 from pathlib import Path

@@ -122,9 +122,7 @@ def device_names(space: str) -> tuple[str, ...]:
     return truth_model(family).devices if family in TASK_OF else ()
 
 
-def device_table(
-    space: str, device: str, task: str, data_dir: Path | None = None
-) -> DeviceTable:
+def device_table(space: str, device: str, task: str, data_dir: Path | None = None) -> DeviceTable:
     """The latencies of one of `device_names`; of networks for the task's images and classes."""
     if space == "nb201":
         tables = nb201_tables(data_dir)

@@ -73,9 +73,7 @@ def from_csv(text: str, space: SearchSpace, taken: Sequence[str] = ()) -> TableD
     """
     name, _, path = text.partition("=")
     if not _NAME.fullmatch(name) or not path:
-        raise RequestError(
-            f"device: '{text}' is not NAME=FILE.csv with a name of A-Z a-z 0-9 _.-"
-        )
+        raise RequestError(f"device: '{text}' is not NAME=FILE.csv with a name of A-Z a-z 0-9 _.-")
     if name in taken:
         raise RequestError(f"device: '{name}' is a known device; give the CSV's another name")
     table = read_latencies(Path(path), space)

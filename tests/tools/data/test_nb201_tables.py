@@ -144,7 +144,10 @@ class TestOrderOfSources:
         arrays["nb201_accuracy.npz"]["valid_acc_naslib"][:, 1:] = np.nan
         _write(user_cache(), arrays)
         tables, pack = nb201_tables(), PackTables(own=None)
-        assert tables.label_source("cifar10") == "tables (tables), validation accuracy of one training"
+        assert (
+            tables.label_source("cifar10")
+            == "tables (tables), validation accuracy of one training"
+        )
         assert set(tables.validation_pct("cifar10", tables.archs).tolist()) == {50.0}
         assert "fitted on validation accuracies alone" in tables.label_source("cifar100")
         labels = tables.validation_pct("cifar100", tables.archs)

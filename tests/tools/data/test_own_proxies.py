@@ -20,15 +20,18 @@ from llm_nas.tools.proxies.tabulate import Recipe
 CANONICAL = np.unique(cells.canonical_rows())
 
 
-def _table(path: Path, cells: int, dataset: str = "cifar10", space: str = "") -> FloatArray:
+def _table(path: Path, count: int, dataset: str = "cifar10", space: str = "") -> FloatArray:
     """A table as `proxies table` writes it, of made-up values."""
     recipe = Recipe(
         space=space or "nb201", dataset=dataset, settings=FAST, seed=7, batch="x", torch="1"
     )
     values = np.full((SIZE, len(PROXIES)), np.nan)
     rng = np.random.default_rng(0)
-    values[CANONICAL[:cells]] = np.exp(rng.normal(0.0, 15.0, (cells, len(PROXIES))))
-    np.savez(path, values=values, recipe=np.array(recipe.model_dump_json()))
+    rows = CANONICAL[:count]
+    values[rows] = np.exp(rng.normal(0.0, 15.0, (count, len(PROXIES))))
+    archs = np.array([cells.texts()[row] for row in rows])
+    text = np.array(recipe.model_dump_json())
+    np.savez(path, archs=archs, values=values[rows], recipe=text)
     return values
 
 
@@ -53,9 +56,9 @@ def test_data_sets_stand_side_by_side_and_new_tables_replace_old_ones(tmp_path: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0.npz", "1.npz", "2.npz", "own.npz"]
 
 
-@pytest.mark.parametrize(("cells", "space"), [(100, ""), (len(CANONICAL), "elsewhere")])
-def test_an_unfinished_or_foreign_table_is_refused(tmp_path: Path, cells: int, space: str) -> None:
-    _table(tmp_path / "t.npz", cells, space=space)
+@pytest.mark.parametrize(("count", "space"), [(100, ""), (len(CANONICAL), "elsewhere")])
+def test_an_unfinished_or_foreign_table_is_refused(tmp_path: Path, count: int, space: str) -> None:
+    _table(tmp_path / "t.npz", count, space=space)
     result = CliRunner().invoke(
         app, ["embed-proxies", str(tmp_path / "t.npz"), "--out", str(tmp_path / "own.npz")]
     )

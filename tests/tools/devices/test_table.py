@@ -108,7 +108,10 @@ def test_rows_and_users_tables_know_their_architectures(tmp_path: Path) -> None:
     device = open_device(f"my.board={path}", TOY, "whatever.csv")
     assert isinstance(device, TableDevice)
     assert (device.name, device.archs) == ("my.board", ("k=1",))
-    assert device.latencies_ms(["k=1", "k=3"]).tolist() == [1.5, pytest.approx(np.nan, nan_ok=True)]
+    assert device.latencies_ms(["k=1", "k=3"]).tolist() == [
+        1.5,
+        pytest.approx(np.nan, nan_ok=True),
+    ]
     assert device.source.startswith("t.csv (sha256 ")
 
 

@@ -21,7 +21,7 @@ from llm_nas.tools.data.nb201 import cells, surrogate
 from llm_nas.tools.data.nb201.cells import DATASETS, DEVICES, SIZE
 from llm_nas.tools.data.nb201.pack import FORMULA_DEVICES, GROUPS, PACK_VERSION, PackTables
 from llm_nas.tools.data.nb201.surrogate import Network
-from llm_nas.tools.data.nb201.tables import ENERGY_DEVICES, PublishedTables
+from llm_nas.tools.data.nb201.tables import AVERAGED, ENERGY_DEVICES, PublishedTables
 from llm_nas.tools.data.npz import write_atomically, write_json
 from llm_nas.tools.data.truth.nb201 import published_test_pct
 from llm_nas.tools.proxies.names import PROXIES
@@ -59,9 +59,9 @@ def groups(tables: PublishedTables) -> tuple[Group, ...]:
     """Everything the networks are trained on, by group."""
     named: dict[str, dict[str, FloatArray]] = {name: {} for name in GROUPS}
     for dataset in DATASETS:
-        labels = tables.validation_pct(dataset)
+        labels = tables.validation_pct(dataset, AVERAGED)
         if labels is None:
-            raise DataError(f"{tables.source}: no validation accuracies of {dataset}")
+            raise DataError(f"{tables.source}: no '{AVERAGED}' of {dataset}")
         named["validation"][f"validation {dataset}"] = labels
         named["test"][f"test {dataset}"] = published_test_pct(tables.folder, dataset)
         named["hardware"] |= _hardware(tables, dataset)
@@ -167,13 +167,12 @@ def _rounded(values: FloatArray, digits: int = 6) -> FloatArray:
     return np.asarray(np.rint(values * scale) / scale, dtype=np.float64)
 
 
-def build_pack(
-    tables: PublishedTables, path: Path, recipe: Recipe = Recipe()
-) -> dict[str, Any]:
+def build_pack(tables: PublishedTables, path: Path, recipe: Recipe = Recipe()) -> dict[str, Any]:
     """Train all models, write the pack and its fidelity.
 
     Args:
-        tables: The published tables, with validation accuracies of one training.
+        tables: The published tables, with validation accuracies averaged over seeds: those of
+            one training share their images with the test accuracies on two of the data sets.
         path: The `.npz` to write; the fidelity goes beside it as `.json`.
         recipe: How the networks are trained.
 
@@ -220,7 +219,7 @@ def _report(
         "model": "perceptrons on one-hot operations (one for validation accuracies, one for test "
         "accuracies, one for measured devices, one for proxies); linear formulas in operation "
         "counts (eyeriss, fpga, flops, params)",
-        "labels": "fitted on validation accuracies of one training (valid_acc_naslib) alone",
+        "labels": f"fitted on validation accuracies alone ({AVERAGED})",
         "recipe": {"width": recipe.width, "epochs": recipe.epochs, "seed": recipe.seed},
         "tables_sha256": tables.digest,
         "kendall_tau": {
@@ -234,7 +233,8 @@ def fidelity(tables: PublishedTables, pack: PackTables) -> dict[str, float]:
     """Kendall tau between a pack and the tables, per quantity."""
     result: dict[str, float] = {}
     for dataset in DATASETS:
-        test, labels = published_test_pct(tables.folder, dataset), tables.validation_pct(dataset)
+        test = published_test_pct(tables.folder, dataset)
+        labels = tables.validation_pct(dataset, AVERAGED)
         result[f"test {dataset}"] = kendall(pack.test_pct(dataset), test)
         if labels is not None:
             result[f"validation {dataset}"] = kendall(pack.validation_pct(dataset), labels)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-import numpy as np
-
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.tools.data.locate import tables_folder
 from llm_nas.tools.data.nb201 import cells, cost
@@ -73,7 +71,9 @@ class Nb201Tables:
         """`(15625,)`, read once: a predictor asks a thousand times."""
         dataset_position(task)
         if (task, kind) not in self._read:
-            values = None if self._published is None else self._published.validation_pct(task, kind)
+            values = (
+                None if self._published is None else self._published.validation_pct(task, kind)
+            )
             self._read[task, kind] = self._pack.validation_pct(task) if values is None else values
         return self._read[task, kind]
 

@@ -22,6 +22,7 @@ Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 _OPERATIONS = 5
 _CONV3X3, _CONV1X1, _POOL = 2, 3, 4
 
+
 def inputs() -> npt.NDArray[np.float32]:
     """What the networks read: `(size, 60)`, one-hot codes of each cell and of its twin."""
     one_hot = np.eye(_OPERATIONS, dtype=np.float32)[cells.codes()].reshape(SIZE, -1)

@@ -1,8 +1,9 @@
-"""Training of truth models: many small perceptrons at once, some of them for the held-out check."""
+"""Training of truth models: many small perceptrons at once, some for the held-out check."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def _fresh(torch: Any, count: int, inputs: int, recipe: Recipe) -> tuple[list[An
     sizes = [inputs, *[recipe.width] * recipe.layers, 1]
     weights: list[Any] = []
     biases: list[Any] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         spread = min(fan_in, 64) ** -0.5  # most of the first layer's inputs are zero
         for parameters, rows in ((weights, fan_in), (biases, 1)):
             drawn = (torch.rand(count, rows, fan_out) * 2 - 1) * spread

@@ -94,26 +94,31 @@ def values_of(tokens: Sequence[str], flags: npt.NDArray[np.float32]) -> Columns:
 
 def _anb(values: Columns) -> FloatArray:
     """`(n, d)`: logarithms of MACs and parameters by stage, products of choices, and totals."""
-    e, k, l, s = (
+    e, k, depth, s = (
         np.stack([values[f"{part}{stage + 1}"] for stage in range(7)], axis=1)
         for part in ("e", "k", "l", "se")
     )
-    macs, params = _anb_costs(e, k, l, s)
+    macs, params = _anb_costs(e, k, depth, s)
     log_e, wide = np.log(e), k - 3
     by_stage = (
-        *(np.log(macs), np.log(params), np.log(e * l), l * s, log_e * s, l * log_e),
-        *(l * wide, log_e * wide, s * wide, np.cumsum(l * k / 3, axis=1)),
+        *(np.log(macs), np.log(params), np.log(e * depth), depth * s, log_e * s, depth * log_e),
+        *(depth * wide, log_e * wide, s * wide, np.cumsum(depth * k / 3, axis=1)),
     )
     totals = (
-        *(np.log(macs.sum(1)), np.log(params.sum(1)), l.sum(1), (l * s).sum(1), s.sum(1)),
-        *((s.sum(1) == 0).astype(np.float64), (l * wide).sum(1), np.log(e * l).sum(1)),
-        *(np.log((e * l).sum(1)), np.log(e * l).sum(1) ** 2, log_e.sum(1), (l * log_e).sum(1)),
+        *(np.log(macs.sum(1)), np.log(params.sum(1)), depth.sum(1), (depth * s).sum(1), s.sum(1)),
+        *((s.sum(1) == 0).astype(np.float64), (depth * wide).sum(1), np.log(e * depth).sum(1)),
+        *(
+            np.log((e * depth).sum(1)),
+            np.log(e * depth).sum(1) ** 2,
+            log_e.sum(1),
+            (depth * log_e).sum(1),
+        ),
     )
     return np.hstack([*by_stage, np.stack(totals, axis=1)])
 
 
 def _anb_costs(
-    e: FloatArray, k: FloatArray, l: FloatArray, s: FloatArray
+    e: FloatArray, k: FloatArray, depth: FloatArray, s: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Multiply-adds and weights of the convolutions by stage, `(n, 7)` each, biases left out."""
     macs, params = np.zeros(e.shape), np.zeros(e.shape)
@@ -122,7 +127,7 @@ def _anb_costs(
     for stage, (channels_in, channels_out, stride) in enumerate(stages):
         out_pixels = pixels // stride
         for layer in range(_ANB_DEEPEST):
-            on = l[:, stage] > layer
+            on = depth[:, stage] > layer
             first = layer == 0
             narrow = channels_in if first else channels_out
             area = (pixels if first else out_pixels) ** 2
