@@ -54,6 +54,7 @@ class ManualTransport:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._asked: Counter[str] = Counter()
+        self._given: dict[str, str] = {}
         with _clear_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._numbers = _numbers_by_key(folder)
@@ -69,10 +70,11 @@ class ManualTransport:
             RunStopped: Nobody answered in time, or the run is being stopped.
         """
         corrected = self._corrected(request)
-        if corrected is None:
-            number, refused = self._open(request), None
-        else:
-            number, refused = corrected, self._refuse(corrected, request.messages[-1].content)
+        number = self._open(request) if corrected is None else corrected
+        refused = None
+        if corrected is not None:
+            refused = self._given.get(number)
+            self._refuse(number, request.messages[-1].content)
         text = self._wait_for(number, refused)
         return ChatReply(
             text=text,
@@ -120,12 +122,11 @@ class ManualTransport:
             self._note(f"asked: {self._folder / f'{number}-{who}.md'}")
             return number
 
-    def _refuse(self, number: str, why: str) -> str:
-        """Say what is wrong with the answer that lies there; its text, so that it can change."""
+    def _refuse(self, number: str, why: str) -> None:
+        """Say what is wrong with an answer."""
         with _clear_errors(self._folder):
             _replace(self._folder / f"{number}.error.txt", why + "\n")
         self._note(f"answer {number} cannot be used: see {number}.error.txt")
-        return self._read(number) or ""
 
     def _wait_for(self, number: str, refused: str | None) -> str:
         """The text of an answer, once there is one other than the refused one."""
@@ -135,12 +136,14 @@ class ManualTransport:
             if raw is not None and raw != refused:
                 text, problem = _text_of(raw)
                 if text is not None:
+                    self._given[number] = raw
                     with contextlib.suppress(OSError):
                         (self._folder / f"{number}.error.txt").unlink(missing_ok=True)
                     return text
                 # A program may still be writing: look once more before saying so.
                 if not self._stop.wait(self._poll_s) and self._read(number) == raw:
-                    refused = self._refuse(number, problem)
+                    refused = raw
+                    self._refuse(number, problem)
             if self._clock() >= until:
                 raise RunStopped(f"no answer to {number} in {self._folder} for too long")
             if self._stop.wait(self._poll_s):
