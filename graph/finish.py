@@ -136,7 +136,7 @@ class _Work:
             self._space,
             seed=self._report.seed,
             epochs=wanted,
-            folder=self.folder / "weights",
+            folder=self.folder,
             tell=lambda _, p: self._say(
                 f"epoch {p.epoch} of {p.epochs}, loss {p.loss:.3f}, {p.seconds_left:.0f} s left"
             ),

@@ -27,13 +27,11 @@ class RealDevice:
         card: DeviceCard,
         space: SearchSpace | None = None,
         shape: TaskShape | None = None,
-        folder: Path | None = None,
     ) -> None:
         self.card = card
         self.client = client
         self._space = space
         self._shape = shape or TaskShape()
-        self._folder = folder
 
     @property
     def name(self) -> str:
@@ -72,7 +70,7 @@ class RealDevice:
 
     def of(self, space: SearchSpace, shape: TaskShape) -> "RealDevice":
         """The same device and connection for the networks of another space."""
-        return RealDevice(self.client, self.card, space, shape, self._folder)
+        return RealDevice(self.client, self.card, space, shape)
 
     def close(self) -> None:
         """End the connection."""
@@ -82,7 +80,7 @@ class RealDevice:
         started = time.perf_counter()
         stage = "build"
         try:
-            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            with tempfile.TemporaryDirectory() as folder:
                 path = self._exported(arch, Path(folder) / "network.onnx")
                 stage = "time"
                 latency = self.time_file(path)
@@ -147,7 +145,7 @@ def open_real_device(
         name: As on the command line.
         space: Whose networks are measured; None where only files are timed.
         shape: The images and classes the networks are built for.
-        folder: Where files are written while they are timed; None: the system's.
+        folder: Of the run; devices keep nothing there.
         precision: `fp32` or `int8`, over what the device card says.
         patience_seconds: How long a device that cannot be reached is waited for.
         say: Told when a connection is lost or made again.
@@ -155,6 +153,7 @@ def open_real_device(
     Raises:
         RequestError: for a malformed name, address or device card.
     """
+    del folder
     label, _, where = name.partition("=")
     if not label or not all(c.isalnum() or c in "-_." for c in label) or label[0] in "-.":
         raise RequestError(f"{label!r} is no device name: letters, digits, '-', '_' and '.'")
@@ -163,4 +162,4 @@ def open_real_device(
     if precision is not None:
         card = DeviceCard.model_validate(card.model_dump() | {"precision": precision})
     client = RunnerClient(label, connect, patience_seconds=patience_seconds, say=say)
-    return RealDevice(client, card, space, shape, folder)
+    return RealDevice(client, card, space, shape)

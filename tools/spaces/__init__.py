@@ -33,7 +33,7 @@ def __getattr__(name: str) -> Any:
 
 
 def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
-    """The space of a name, `FILE.toml` or `FILE.py[:NAME]`.
+    """The space of a name, `FILE.toml` or `FILE.py[:NAME]`; remembers it as `opened_as`.
 
     Args:
         name: One of `NAMES`, or a file of the user's own; Python files are run.
@@ -43,6 +43,13 @@ def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
     Raises:
         RequestError: The name is unknown or the file is no space.
     """
+    space = _opened(name, shape)
+    # Other processes open the same space by this text.
+    space.opened_as = name  # type: ignore[attr-defined]
+    return space
+
+
+def _opened(name: str, shape: "TaskShape | None") -> "SearchSpace":
     if name == "nb201":
         from llm_nas.tools.spaces.nb201 import NasBench201
 

@@ -142,8 +142,8 @@ class RealTask:
 
     def of(self, space: SearchSpace, reference: str) -> "RealTask":
         """The same images, recipe and epochs for another space, which opens as `reference`."""
-        folder = self.weights.folder / space.name
-        trainer = None if self._trainer is None else self._trainer.of(reference, folder)
+        folder = self.weights.folder.with_name(space.name) / self.weights.folder.name
+        trainer = None if self._trainer is None else self._trainer.of(reference, folder.parent)
         return RealTask(self.name, space, self.data, self.epochs, folder, self.tell, trainer)
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ def open_real_task(
         space: Whose networks are trained; it must be able to build them.
         seed: Of the split into training and validation images.
         epochs: Of a training at full fidelity; None: by the number of images.
-        folder: Where weights and checkpoints are kept; None: a temporary one.
+        folder: `weights/` in there gets weights and checkpoints; None: a temporary one.
         tell: Called with the architecture and its progress after every epoch.
         isolated: Train in a process of its own, where the space can be opened there by name.
         threads: Processor threads of a training. One is the default: small networks gain
@@ -220,7 +220,7 @@ def open_real_task(
         raise RequestError(f"the space {space.name} cannot build networks, so {name} trains none")
     data = fit_data(open_source(name), seed)
     wanted = epochs or default_epochs(name, len(data.train))
-    kept = folder or Path(tempfile.mkdtemp(prefix="llm-nas-weights-"))
+    kept = (folder or Path(tempfile.mkdtemp(prefix="llm-nas-"))) / "weights"
     trainer = _trainer(name, space, seed, wanted, kept, threads) if isolated else None
     return RealTask(name, space, data, wanted, kept, tell, trainer)
 
@@ -241,7 +241,12 @@ def _trainer(
         return None
     return Trainer(
         Setting(
-            space=reference, task=name, seed=seed, epochs=epochs, folder=folder, threads=threads
+            space=reference,
+            task=name,
+            seed=seed,
+            epochs=epochs,
+            folder=folder.parent,
+            threads=threads,
         )
     )
 
