@@ -33,8 +33,8 @@ LEAST = 1e-10
 """Least signal variance."""
 JITTER = 1e-6
 """Added to the noise, so that matrices stay positive definite."""
-STEPS = 25
-"""Of the gradient search, at most."""
+STEPS, FARTHEST = 25, 6.0
+"""Of the gradient search: how many steps at most, and how far logarithms may move."""
 _FIRST_RELATION = 0.8
 _SPREADS = {"weights": 1.0, "scale": 3.0, "linear": 3.0, "noise": 3.0}
 """Standard deviations of the logarithms around what the grid found, before the data speak."""
@@ -104,7 +104,11 @@ def _walked(observed: Observed) -> Hyperparameters:
 def _weighed(observed: Observed, start: Hyperparameters) -> Hyperparameters:
     """The same with a weight for every feature, by gradient from `start`."""
     search = _Search(observed, start)
-    found = minimize(search, search.start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    bounds = [(value - FARTHEST, value + FARTHEST) for value in search.start.tolist()]
+    options = {"maxiter": STEPS}
+    found = minimize(
+        search, search.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    )
     return search.hyper(np.asarray(found.x, dtype=np.float64))
 
 
