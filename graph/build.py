@@ -29,7 +29,8 @@ from llm_nas.graph.state import (
 )
 
 NicheGraph = CompiledStateGraph[NicheState, None, NicheInput, NicheOutput]
-SearchGraph = CompiledStateGraph[SearchState, None, SearchInput, SearchOutput]
+SearchGraph = CompiledStateGraph[Any, Any, Any, Any]
+"""Its input may be plain fields: they are checked inside."""
 
 _THREADS = 12
 """Niches of a generation at the same time; they mostly wait for models and devices."""

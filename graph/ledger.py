@@ -20,7 +20,6 @@ from llm_nas.domain import (
     Arch,
     Candidate,
     Failure,
-    Frozen,
     Measurement,
     ProposalCounts,
     RoleUsage,
@@ -28,6 +27,7 @@ from llm_nas.domain import (
     TraceEvent,
     Verdict,
 )
+from llm_nas.frozen import Frozen
 from llm_nas.ports import Trial
 
 _SCHEMA = """

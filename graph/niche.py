@@ -128,7 +128,8 @@ def _or_stand_in(
     stand_in: Port,
 ) -> tuple[T, str, list[TraceEvent]]:
     """What an agent gives, or, where its model fails, the offline one: given, source, events."""
-    start, failed = clock.monotonic(), list[TraceEvent]()
+    start = clock.monotonic()
+    failed: list[TraceEvent] = []
     try:
         given, source = use(port), port.source
     except ModelReplyError as error:

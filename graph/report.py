@@ -85,7 +85,7 @@ def _report(
         proposals_by=by_origin,
         sources=run.advisor.sources(history_before(run, run.ledger.next_generation())),
         notes=(*run.context.notes, finished),
-        predictor=None if predicted is None else predicted.summary([m.arch for m in rows]),
+        predictor=None if predicted is None else predicted.report([m.arch for m in rows]),
         versions={name: version(name) for name in _VERSIONED},
         out=run.folder,
     )

@@ -31,7 +31,7 @@ def rows() -> list[tuple[str, float, float]]:
         (1, 2, 3, 4), (3, 5, 7), (8, 16, 24, 32), (0, 1), ("max", "mean", "none")
     ):
         size = depth * width * kernel**2
-        wobble = hash((depth * 7 + kernel * 13 + width * 3 + se)) % 17 / 10.0
+        wobble = hash(depth * 7 + kernel * 13 + width * 3 + se) % 17 / 10.0
         accuracy = 95.0 - 900.0 / (size**0.5 + 12.0) + 1.5 * se - (pool == "none") * 2.0 - wobble
         latency = 0.2 + size / 900.0 + 0.15 * se + 0.05 * (pool == "mean")
         text = f"depth={depth} kernel={kernel} width={width} se={se} pool={pool}"
@@ -64,7 +64,7 @@ def request_of(world: dict[str, str], tmp_path: Path) -> RequestMaker:
     """Requests in this world, each run in a folder of its own."""
 
     def make(name: str = "run", **fields: Any) -> SearchRequest:
-        asked = {"trainings": 24, "opening": 8, "batch": 4, "seed": 0} | fields
-        return SearchRequest(**world, out=tmp_path / name, **asked)
+        asked: dict[str, Any] = {"trainings": 24, "opening": 8, "batch": 4, "seed": 0}
+        return SearchRequest.model_validate({**world, "out": tmp_path / name, **asked, **fields})
 
     return make

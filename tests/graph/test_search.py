@@ -251,7 +251,7 @@ def test_a_graph_without_checkpointer_or_context_runs_and_streams(
     from llm_nas.graph import graph
 
     fields = request_of("streamed", trainings=12).model_dump(mode="json")
-    steps = list(graph.stream(fields, stream_mode="updates", context={}))  # type: ignore[arg-type]
+    steps = list(graph.stream(fields, stream_mode="updates", context={}))
     names = [name for step in steps for name in step]
     assert names[0] == "open"
     assert names[-1] == "report"
