@@ -103,7 +103,7 @@ def faults(seeds: int) -> bool:
     finished = 0
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            request = request_of(CONTEXTS[0], "scripted", 36, seed, Path(folder))
+            request = request_of(CONTEXTS[1], "scripted", 36, seed, Path(folder))
             options = ModelOptions(max_calls=4, backoff_s=0.001, max_wait_s=0.01)
             report = _to_the_end(request, options, Failing(seed))
         finished += report.trainings == request.trainings
