@@ -16,7 +16,7 @@ from llm_nas.tools.data import csv_table
 from llm_nas.tools.data.nb201 import cells
 from llm_nas.tools.data.tabulated import ROWS_SPACE, pairs, row_lookup, task_table, values_lookup
 from llm_nas.tools.data.truth.model import TASK_OF, truth_model
-from llm_nas.tools.data.truth.nb201 import tested_pct
+from llm_nas.tools.data.truth.nb201 import true_pct
 from llm_nas.tools.devices import open_device
 from llm_nas.tools.devices.table import TableDevice
 
@@ -114,7 +114,7 @@ def _of_table(context: ContextName, device: TableDevice, data_dir: Path | None) 
     if context.space == ROWS_SPACE:
         rows, values = row_lookup(context.task)
     else:
-        rows, values = cells.texts(), partial(tested_pct, context.task, data_dir=data_dir)
+        rows, values = cells.texts(), partial(true_pct, context.task, data_dir=data_dir)
     table = task_table(context.space, context.task, data_dir)
     chance = None if table is None or table.chance is None else ACCURACY.error(table.chance)
     return Truth(context, ACCURACY, chance, values, device, _common(rows, device.archs))

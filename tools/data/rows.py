@@ -73,7 +73,9 @@ def _means(rows: IntArray, values: FloatArray, size: int) -> FloatArray:
     known = np.isfinite(values)
     total = np.bincount(rows[known], weights=values[known], minlength=size)
     count = np.bincount(rows[known], minlength=size)
-    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    means = np.full(size, np.nan)
+    means[count > 0] = total[count > 0] / count[count > 0]
+    return means
 
 
 @cache

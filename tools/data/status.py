@@ -94,8 +94,8 @@ def _missing(tables: Nb201Tables) -> list[str]:
     """Proxies without any value, unavailable latencies, and what public files never hold."""
     lines: list[str] = []
     for task in cells.DATASETS:
-        known = np.isfinite(tables.proxies(task, tables.archs)).any(axis=0)
-        absent = [proxy for proxy, any_known in zip(PROXIES, known, strict=True) if not any_known]
+        known = np.isfinite(tables.proxies(task, tables.archs)).sum(axis=0).tolist()
+        absent = [proxy for proxy, count in zip(PROXIES, known, strict=True) if count == 0]
         if absent:
             lines.append(f"{task}: no values of {', '.join(absent)}")
     for device in cells.DEVICES:

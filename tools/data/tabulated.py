@@ -129,7 +129,7 @@ def device_table(space: str, device: str, task: str, data_dir: Path | None = Non
         lookup = partial(tables.latencies_ms, task, device)
         return DeviceTable(tables.source, lookup, "HW-NAS-Bench has it as 'not available'")
     if space == ROWS_SPACE:
-        archs, lookup = row_lookup(device)
-        return DeviceTable(measured_rows().source, lookup, archs=archs)
+        archs, of_rows = row_lookup(device)
+        return DeviceTable(measured_rows().source, of_rows, archs=archs)
     model = truth_model(space)
     return DeviceTable(model.source, partial(model.values, device))

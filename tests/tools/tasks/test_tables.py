@@ -14,7 +14,7 @@ from llm_nas.tools.data.truth.model import truth_model
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.tasks import open_task, shape_of
 
-ANB = measured_rows().archs[:400]
+ANB = measured_rows().archs[:150]
 TOY = Space("toy", [Choice("k", (1, 3, 5, 7), ordered=True)])
 
 

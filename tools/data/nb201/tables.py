@@ -136,7 +136,8 @@ class PublishedTables:
 
     def proxies(self, dataset: str) -> FloatArray:
         """`(15625, 13)` as published: NaN for non-canonical cells and most of cifar100."""
-        return self._zerocost[dataset_position(dataset)].copy()
+        values: FloatArray = self._zerocost[dataset_position(dataset)].copy()
+        return values
 
     def validation_pct(self, dataset: str, kind: str = ONE_SEED) -> FloatArray | None:
         """`(15625,)` accuracies of `ONE_SEED` or `AVERAGED`; None where they are not published."""

@@ -73,22 +73,33 @@ def build_truth(
     }
     quality: dict[str, Any] = {}
     for name in names:
-        recipe = RECIPES[rows.space, "task" if name == task else "device"]
-        logarithmic = name != "imagenet"
-        values = np.log(rows.quantities[name]) if logarithmic else rows.quantities[name]
-        mean, spread = float(np.nanmean(values)), float(np.nanstd(values))
-        found = fit(x, (values - mean) / spread, recipe, lambda line, n=name: say(f"{n}: {line}"))
-        arrays |= found.networks.arrays(name)
-        arrays[f"{name}.scale"] = np.array([mean, spread])
-        arrays[f"{name}.log"] = np.array(logarithmic)
-        quality[name] = _quality(rows, name, mean + spread * found.held_out, values)
-        say(f"{name}: {quality[name]}")
+        fitted, quality[name] = _fitted(rows, name, x, say)
+        arrays |= fitted
     write_atomically(target, arrays)
     if (size := target.stat().st_size) > MAX_BYTES:
         raise DataError(f"{target}: {size} bytes, more than {MAX_BYTES}")
     card = _card(rows, target, quality)
     write_json(target.with_suffix(".json"), card)
     return card
+
+
+def _fitted(
+    rows: Rows, name: str, x: npt.NDArray[np.float32], say: Callable[[str], None]
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, float]]:
+    """The arrays of one quantity, and how well held-out rows are predicted."""
+    recipe = RECIPES[rows.space, "task" if name == TASK_OF[rows.space] else "device"]
+    logarithmic = name != "imagenet"
+    values = np.log(rows.quantities[name]) if logarithmic else rows.quantities[name]
+    mean, spread = float(np.nanmean(values)), float(np.nanstd(values))
+
+    def told(line: str) -> None:
+        say(f"{name}: {line}")
+
+    found = fit(x, (values - mean) / spread, recipe, told)
+    quality = _quality(rows, name, mean + spread * found.held_out, values)
+    told(str(quality))
+    own = {f"{name}.scale": np.array([mean, spread]), f"{name}.log": np.array(logarithmic)}
+    return found.networks.arrays(name) | own, quality
 
 
 def _card(rows: Rows, path: Path, quality: dict[str, Any]) -> dict[str, Any]:

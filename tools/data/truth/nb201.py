@@ -12,7 +12,7 @@ from llm_nas.tools.data.nb201.tables import ACCURACY_FILE, accuracies, missing_f
 from llm_nas.tools.data.npz import TableFile
 
 
-def tested_pct(task: str, archs: Sequence[Arch], data_dir: Path | None = None) -> FloatArray:
+def true_pct(task: str, archs: Sequence[Arch], data_dir: Path | None = None) -> FloatArray:
     """`(n,)` test accuracies in %, from the tables that `nb201_tables` would open."""
     return _all(tables_folder(missing_files, data_dir), task)[cells.rows(archs)]
 
