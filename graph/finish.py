@@ -4,6 +4,7 @@ Everything the card says of accuracy and latency was measured on the exported fi
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def finish(
         RequestError: for a run that cannot be finished, or a wish that nothing fits.
         ToolError: when training or both exporters fail, or a file differs from torch.
     """
-    tell = say or (lambda _: None)
+    tell = say or _silent
     report = read_report(run)
     point = pick_member(report.front, pick)
     work = _Work(run, report, point, precision, tell)
@@ -69,6 +70,10 @@ def finish(
         return work.finished(epochs, report.seed if seed is None else seed)
     finally:
         work.close()
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def read_report(run: Path) -> SearchReport:
@@ -174,7 +179,7 @@ class _Work:
     def _measured(self, made: Mapping[Exporter, Exported], task: RealTask) -> list[FileFigures]:
         """Figures of the file to ship, and of its fp32 original where it was quantised."""
         timed = {exporter: self._device.time_file(self._file(exporter)) for exporter in made}
-        best = min(timed, key=lambda exporter: timed[exporter].median_ms)
+        best = min(EXPORTERS, key=lambda e: timed[e].median_ms if e in timed else math.inf)
         model = self.folder / "model.onnx"
         source = self._file(best)
         paths: dict[str, Path] = {"fp32": source}

@@ -59,7 +59,8 @@ class Closer:
     """Exports, scores and compares what one real run trained."""
 
     task: RealTask
-    device: RealDevice
+    device: RealDevice | None
+    """What times the baselines; None: there are none."""
     folder: Path
     """The run's."""
     seed: int
@@ -120,7 +121,7 @@ class Closer:
         return found
 
     def _trained(self, count: int) -> _Baselines:
-        if count == 0:
+        if count == 0 or self.device is None:
             return _Baselines(rows=(), failures=())
         rows, failures = run_baselines(
             self.task, self.device, count=count, seed=self.seed, say=self.say

@@ -126,6 +126,10 @@ class Run:
         """The request's hard limits."""
         return self.request.limits
 
+    def say(self, line: str) -> None:
+        """Tell a person something."""
+        self.inputs.note(line)
+
     @contextmanager
     def clocked(self, part: str) -> Generator[None]:
         """Add the time inside to one part of the run's clock."""
@@ -226,9 +230,8 @@ def open_partition_of(request: SearchRequest, context: Context) -> Partition:
 def _open_advisor(
     request: SearchRequest, switches: Switches, context: Context, partition: Partition
 ) -> tuple[LatencyModel, Advisor]:
-    from llm_nas.tools.devices.latency_model import open_latency_model
-
     from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
+    from llm_nas.tools.devices.latency_model import open_latency_model
     from llm_nas.tools.zero_cost import open_zero_cost
 
     latency = open_latency_model(context.device, context.space)
