@@ -3,6 +3,7 @@
 Nothing heavy is imported before a space is opened, torch not before a network is built.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from llm_nas.errors import RequestError
@@ -44,8 +45,8 @@ def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
         RequestError: The name is unknown or the file is no space.
     """
     space = _opened(name, shape)
-    # Other processes open the same space by this text.
-    space.opened_as = name  # type: ignore[attr-defined]
+    with suppress(AttributeError):  # an object of the user's own may forbid it
+        space.opened_as = name  # type: ignore[attr-defined]
     return space
 
 

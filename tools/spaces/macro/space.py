@@ -92,9 +92,17 @@ class MacroSpace(Space):
         """What sizes are told for."""
         self._named: list[dict[str, str]] = []
         """Per stage: name of the choice behind an option, where it is a choice."""
-        self._part = lru_cache(maxsize=_REMEMBERED)(self._stage_part)
         choices = [*self._whole(tables), *self._staged(tables)]
         choices += _listed(tables, "head", "head_")
+        self._usual_options = [
+            {key: v[0] if key in named else v for key, v in stage}
+            for stage, named in zip(file.stages, self._named, strict=True)
+        ]
+        self._presets = {
+            name: {key: value for key, value in preset if value is not None}
+            for name, preset in file.blocks.items()
+        }
+        self._part = lru_cache(maxsize=_REMEMBERED)(self._stage_part)
         unused: dict[QuantityInfo, Measure] = dict.fromkeys(QUANTITIES, lambda _: 0.0)
         super().__init__(name or file.name, choices, quantities=unused)
         self._about = file.about
@@ -222,14 +230,11 @@ class MacroSpace(Space):
 
     def _settled(self, number: int, own: tuple[Value | None, ...]) -> dict[str, Any]:
         """Every option of a stage, its choices settled; what is not used has any value."""
-        stage = self._file.stages[number]
-        options: dict[str, Any] = dict(stage)
-        options |= {key: options[key][0] for key in self._named[number]}
+        options = dict(self._usual_options[number])
         held = zip(self._named[number], own, strict=True)
         options |= {option: value for option, value in held if value is not None}
         if options["block"] in self._file.blocks:
-            preset = self._file.blocks[options["block"]]
-            options |= {key: value for key, value in preset if value is not None}
+            options |= self._presets[options["block"]]
         return options
 
     # Numbers
@@ -237,7 +242,7 @@ class MacroSpace(Space):
     def _measure(self, values: Values) -> Iterable[float]:
         """`QUANTITIES` of a network for the space's shape."""
         first, channels = self._stem(values, self.shape)
-        at = cost(first, self.shape.height, self.shape.width)
+        at = _plan_cost(first, self.shape.height, self.shape.width)
         params, macs, activations, height, width = at
         factor, depth, early = self._factor(values), 0, macs
         for number in range(len(self._file.stages)):
@@ -248,7 +253,7 @@ class MacroSpace(Space):
             channels, height, width = part.channels, part.height, part.width
             if number < len(self._file.stages) // 2:
                 early = macs
-        at = cost(self._head(values, channels, self.shape), height, width)
+        at = _plan_cost(self._head(values, channels, self.shape), height, width)
         macs += at.macs
         sums = (params + at.params, macs, activations + at.activations)
         return [*(number / 1e6 for number in sums), float(depth), early / macs]
@@ -284,6 +289,9 @@ class MacroSpace(Space):
         shape = self.shape
         image = f"Images of {shape.channels} x {shape.height} x {shape.width}"
         return f"{self._about.strip()}\n{shown}\n{image}, {shape.classes} classes.".strip()
+
+
+_plan_cost = lru_cache(maxsize=_REMEMBERED)(cost)
 
 
 @lru_cache(maxsize=_REMEMBERED)
