@@ -1,0 +1,113 @@
+"""Which searches a transfer makes and with what; where a model's proposals are counted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_nas.domain import ContextName, SearchReport, SearchRequest
+from llm_nas.errors import ModelReplyError, RequestError
+from llm_nas.experiments import bias as bias_module
+from llm_nas.experiments import transfer as transfer_module
+from llm_nas.experiments.bias import measure_bias
+from llm_nas.experiments.setting import Order
+from llm_nas.experiments.transfer import SOURCE_SEED, TransferPlan, transfer
+from tests.experiments.conftest import NAMES, TRUTH, Truth
+
+PLAN = TransferPlan(contexts=NAMES, seeds=(0, 1), trainings=12, source_trainings=24)
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SearchRequest, bool]]:
+    """Every search that is asked for; a store with something in it is worth .1."""
+    made: list[tuple[SearchRequest, bool]] = []
+
+    def run_search(request: SearchRequest, keep: bool = False) -> SearchReport:
+        made.append((request, keep))
+        assert request.store is not None
+        assert request.out is not None
+        warm = request.store.exists()
+        if keep:
+            request.store.mkdir(parents=True)
+        hv_at = {"12": 0.8 + 0.1 * warm} | ({"0": 0.7} if warm else {})
+        return SearchReport(
+            protocol=2,
+            run="r",
+            request=request,
+            space=request.space or "",
+            task=request.task or "",
+            device=request.device or "",
+            metric="accuracy_pct",
+            data_source="",
+            seed=request.seed,
+            model="offline",
+            trainings=request.trainings,
+            front=(),
+            hv=hv_at["12"],
+            hv_at=hv_at,
+            out=request.out,
+        )
+
+    monkeypatch.setattr(transfer_module, "run_search", run_search)
+    return made
+
+
+def test_targets_are_searched_cold_and_with_the_sources_store(
+    small: Truth, searches: list[tuple[SearchRequest, bool]]
+) -> None:
+    rows = transfer(PLAN)
+    assert [(r.source, r.target, r.seed) for r in rows] == [
+        ("small/t/one", "small/t/two", 0),
+        ("small/t/one", "small/t/two", 1),
+        ("small/t/two", "small/t/one", 0),
+        ("small/t/two", "small/t/one", 1),
+    ]
+    assert all((r.hv_cold, r.hv_warm) == (0.8, pytest.approx(0.9)) for r in rows)
+    assert all(r.at == {"0": 0.7, "12": pytest.approx(0.9)} for r in rows)
+    sources = [request for request, keep in searches if keep]
+    assert {request.seed for request in sources} == {SOURCE_SEED, SOURCE_SEED + 1}
+    assert {request.trainings for request in sources} == {24}
+
+
+def test_a_transfer_goes_on_where_it_was_cut(
+    small: Truth, searches: list[tuple[SearchRequest, bool]], tmp_path: Path
+) -> None:
+    whole = transfer(PLAN, tmp_path)
+    made, log = len(searches), tmp_path / "rows.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    assert transfer(PLAN, tmp_path) == whole
+    assert len(searches) - made == 2
+
+
+def test_a_transfer_needs_two_places_of_one_space(small: Truth) -> None:
+    with pytest.raises(RequestError, match="at least two contexts of one space"):
+        transfer(PLAN.model_copy(update={"contexts": NAMES[:1]}))
+
+
+ORDER = Order(context=ContextName(space="small", task="t", device="one"), seed=0, trainings=6)
+
+
+def test_proposals_are_counted_by_niche_and_latency(
+    small: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that knows large networks only, and sometimes writes nonsense."""
+    large = [arch for arch in TRUTH.archs if "w1=64 op1=conv" in arch][:5]
+
+    def asked(model: str, order: Order, transport: Any = None) -> list[str]:
+        return [*large[:3], large[0], "nonsense"] if order.partition == "none" else large
+
+    monkeypatch.setattr(bias_module, "asked", asked)
+    report = measure_bias("some:model", ORDER)
+    plain, niched, random = report.ways
+    assert (plain.proposed, plain.legal, plain.distinct) == (5, 4, 3)
+    assert plain.largest_share == 1.0
+    assert sum(niched.niches.values()) == sum(niched.latency_bands) == 5
+    assert random.proposed == 6
+
+
+def test_no_model_has_no_bias(small: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RequestError, match="asks no language model"):
+        measure_bias("offline", ORDER)
+    monkeypatch.setattr(bias_module, "asked", lambda *_: [])
+    with pytest.raises(ModelReplyError, match="no usable answer"):
+        measure_bias("some:model", ORDER)
