@@ -81,7 +81,7 @@ class RunnerClient:
         self._connect = connect
         self._request_seconds = request_seconds
         self._patience_seconds = patience_seconds
-        self._say = say or (lambda _: None)
+        self._say = say or _silent
         self._link: Link | None = None
         self._hello: Hello | None = None
 
@@ -182,6 +182,10 @@ class RunnerClient:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             raise ToolError(f"{self.name}: a wrong answer: {field}: {first['msg']}") from error
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def _text(data: bytes) -> str:

@@ -47,11 +47,12 @@ def open_session(model: bytes, threads: int) -> tuple[Any, str, list[Any]]:
     """An ONNX Runtime session on the processor, and the name and shape of its input."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    library: Any = onnxruntime
+    options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     wanted = session.get_inputs()[0]
     return session, wanted.name, wanted.shape
 

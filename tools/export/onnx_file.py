@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -98,7 +98,7 @@ def _write(network: nn.Module, example: torch.Tensor, path: Path, exporter: Expo
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def _quietly() -> Generator[None]:
     """Exporters print, log and warn about their own insides."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

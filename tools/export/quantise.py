@@ -5,7 +5,7 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def quantise(source: Path, path: Path, images: Images) -> float:
             quantization.quantize_static(
                 prepared,
                 path,
-                _Calibration(chosen),
+                _Calibration(chosen),  # pyright: ignore[reportArgumentType] - the same methods
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=quantization.QuantType.QUInt8,
@@ -66,7 +66,7 @@ def quantise(source: Path, path: Path, images: Images) -> float:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def _quietly() -> Generator[None]:
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

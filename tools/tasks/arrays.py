@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,11 +76,14 @@ class Digits:
     """scikit-learn's 1,797 digits of 8 x 8 pixels; 15 % are kept aside as test images."""
 
     def __init__(self) -> None:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+        import sklearn.datasets  # type: ignore[import-untyped]
 
-        given = load_digits()
-        grey = np.round(given.images * (255 / 16)).astype(np.uint8)
-        self._all = Labelled(np.repeat(grey[:, None], 3, axis=1), given.target.astype(np.int64))
+        library: Any = sklearn.datasets
+        given = library.load_digits()
+        images = np.asarray(given.images, dtype=np.float64)
+        labels = np.asarray(given.target, dtype=np.int64)
+        grey = np.round(images * (255 / 16)).astype(np.uint8)
+        self._all = Labelled(np.repeat(grey[:, None], 3, axis=1), labels)
         self.classes = tuple("0123456789")
         self.notes: tuple[str, ...] = ()
 

@@ -65,7 +65,7 @@ class Folder:
         files, labels = self._flat("train")
         if "test" not in self._given():
             kept = split_test(labels)[0]
-            files, labels = [files[i] for i in kept], labels[kept]
+            files, labels = [files[int(i)] for i in kept], labels[kept]
         train = self._decoded(files, labels)
         if "validation" not in self._given():
             return train, None
@@ -76,7 +76,7 @@ class Folder:
         files, labels = self._flat("test" if "test" in self._given() else "train")
         if "test" not in self._given():
             taken = split_test(labels)[1]
-            files, labels = [files[i] for i in taken], labels[taken]
+            files, labels = [files[int(i)] for i in taken], labels[taken]
         return self._decoded(files, labels)
 
     def _given(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -96,7 +96,7 @@ def _passing(arch: Arch, tell: "Tell | None") -> Any:
 
     def pass_on(fields: Any) -> None:
         if tell is not None and isinstance(fields, dict):
-            tell(arch, Progress(**fields))
+            tell(arch, Progress(**cast(dict[str, Any], fields)))
 
     return pass_on
 
