@@ -5,7 +5,7 @@ beats by measured error and latency. It is scored by truth, which the search nev
 network that learned nothing adds no hypervolume, however fast it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -275,22 +275,3 @@ def _deciles(reference_ms: FloatArray, claimed_ms: FloatArray) -> float:
 
 def _decile(edges: FloatArray, latency_ms: FloatArray) -> npt.NDArray[np.intp]:
     return np.searchsorted(edges[1:-1], latency_ms, side="right")
-
-
-def hv_beside(
-    points: Mapping[Arch, tuple[float, float]], baselines: Sequence[tuple[float, float]]
-) -> float:
-    """Hypervolume over that of baselines, where no truth is known.
-
-    Args:
-        points: (error, latency in ms) of the networks that count.
-        baselines: The same of networks trained for comparison; 1.1 x their greatest error and
-            latency is the reference point.
-
-    Raises:
-        RequestError: Without baselines.
-    """
-    own = np.asarray(baselines, dtype=np.float64)
-    corner = 1.1 * bounding_box(own).high[0], 1.1 * bounding_box(own).high[1]
-    found = np.asarray(list(points.values()), dtype=np.float64).reshape(-1, 2)
-    return (hypervolume(found, corner) if len(found) else 0.0) / hypervolume(own, corner)

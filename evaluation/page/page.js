@@ -308,7 +308,7 @@ function showGenerations() {
     const slots = g.why.map((slot) => {
       const line = make("p");
       const gain = slot.gain === null ? "" : `, expected gain ${Number(slot.gain).toPrecision(3)}`;
-      line.append(`${slot.niche}: `, link(slot.arch), ` ${slot.reason || slot.origin}${gain}`);
+      line.append(`${slot.niche}: `, link(slot.arch, make("code", slot.arch.length > 60 ? `${slot.arch.slice(0, 59)}…` : slot.arch)), ` ${slot.reason || slot.origin}${gain}`);
       return line;
     });
     return [head, ...slots, ...g.claims.map((text) => make("p", `claim: ${text}`))];

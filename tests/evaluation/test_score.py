@@ -8,7 +8,7 @@ import pytest
 
 from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, Failure, FloatArray, Measurement, Metric
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.score import curve, hv_at, hv_beside, score
+from llm_nas.evaluation.score import curve, hv_at, score
 
 
 @dataclass
@@ -136,10 +136,3 @@ def test_networks_unknown_to_truth_or_without_a_latency_do_not_count() -> None:
 def test_nothing_trained_is_refused() -> None:
     with pytest.raises(RequestError, match="no network"):
         score([], TRUTH)
-
-
-def test_beside_baselines_their_own_front_has_one() -> None:
-    baselines = [(10.0, 2.0), (20.0, 1.0)]
-    assert hv_beside(dict(zip("ab", baselines, strict=True)), baselines) == pytest.approx(1.0)
-    assert hv_beside({}, baselines) == 0.0
-    assert hv_beside({"better": (5.0, 0.5)}, baselines) > 1.5

@@ -72,7 +72,7 @@ def report_of(folder: Path) -> SearchReport:
     return SearchReport(
         protocol=2,
         run="r",
-        request=SearchRequest(),
+        request=SearchRequest.model_validate({}),
         space="mine",
         task="digits",
         device="host",

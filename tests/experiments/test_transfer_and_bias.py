@@ -108,6 +108,10 @@ def test_proposals_are_counted_by_niche_and_latency(
 def test_no_model_has_no_bias(small: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RequestError, match="asks no language model"):
         measure_bias("offline", ORDER)
-    monkeypatch.setattr(bias_module, "asked", lambda *_: [])
+
+    def silent(model: str, order: Order, transport: Any = None) -> list[str]:
+        return []
+
+    monkeypatch.setattr(bias_module, "asked", silent)
     with pytest.raises(ModelReplyError, match="no usable answer"):
         measure_bias("some:model", ORDER)
