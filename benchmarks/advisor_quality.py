@@ -103,7 +103,9 @@ def opened(name: str) -> Place:
     )
 
 
-def searched(place: Place, seed: int, trainings: int, opening: str, prior: bool) -> list[Measurement]:
+def searched(
+    place: Place, seed: int, trainings: int, opening: str, prior: bool
+) -> list[Measurement]:
     """The trainings of one search."""
     advisor, rng = place.advisor(opening, prior), np.random.default_rng(seed)
     chosen = advisor.open(min(OPENING, trainings), rng)
@@ -141,17 +143,20 @@ def controlled(place: Place, name: str, seed: int, trainings: int) -> list[Measu
     return door.rows
 
 
+def rows_of(
+    place: Place, method: str, seed: int, arguments: argparse.Namespace
+) -> Sequence[Measurement | Failure]:
+    """The trainings of one method."""
+    if method != ADVISOR:
+        return controlled(place, method, seed, arguments.trainings)
+    return searched(place, seed, arguments.trainings, arguments.opening, not arguments.no_prior)
+
+
 def figures(place: Place, method: str, arguments: argparse.Namespace) -> dict[str, float]:
     """Mean `hv_at` over seeds."""
     found: list[dict[str, float]] = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        if method == ADVISOR:
-            rows = searched(
-                place, seed, arguments.trainings, arguments.opening, not arguments.no_prior
-            )
-        else:
-            rows = controlled(place, method, seed, arguments.trainings)
-        found.append(hv_at(rows, place.truth))
+        found.append(hv_at(rows_of(place, method, seed, arguments), place.truth))
     return {k: float(np.mean([f[k] for f in found])) for k in found[0]}
 
 

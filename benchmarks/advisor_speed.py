@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,16 +35,17 @@ class MadeUp:
         width = space.features([space.sample(np.random.default_rng(0))]).shape[1]
         self._weights = np.abs(np.random.default_rng(1).normal(size=(width, 2)))
 
-    def add(self, timings: "tuple[Timing, ...]") -> None:
+    def add(self, timings: Sequence[Timing]) -> None:
         """Exact: nothing is to be learned."""
+        del timings
 
-    def both(self, archs: "list[Arch]") -> FloatArray:
+    def both(self, archs: Sequence[Arch]) -> FloatArray:
         """Error and latency, `(n, 2)`."""
         drive = self._space.features(archs) @ self._weights / len(self._weights)
         signs = np.array([-1.0, 1.0])
-        return np.exp(signs * drive) * np.array([30.0, 5.0])
+        return np.asarray(np.exp(signs * drive) * np.array([30.0, 5.0]), dtype=np.float64)
 
-    def predict(self, archs: "list[Arch]") -> tuple[FloatArray, FloatArray]:
+    def predict(self, archs: Sequence[Arch]) -> tuple[FloatArray, FloatArray]:
         """Latencies without doubt."""
         return self.both(archs)[:, 1], np.zeros(len(archs))
 
@@ -75,7 +77,7 @@ def measured(space: Space, world: MadeUp, n: int) -> tuple[Measurement, ...]:
 
 
 def seconds(places: int, trainings: int, repeats: int) -> float:
-    """Median seconds of planning a batch of six; processor time, so that neighbours do not count."""
+    """Median processor time of planning a batch of six."""
     space = space_of(places)
     world = MadeUp(space)
     niche = Niche(id="all", rule="everything", condition=Anything())
@@ -97,8 +99,11 @@ def seconds(places: int, trainings: int, repeats: int) -> float:
     grown = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     size = f"10^{space.log10_size:.0f}"
-    print(f"{size:>6s} members, {trainings:5d} trainings: {np.median(found):.2f} s a batch, "
-          f"at most {grown:.0f} MB", flush=True)
+    print(
+        f"{size:>6s} members, {trainings:5d} trainings: {np.median(found):.2f} s a batch, "
+        f"at most {grown:.0f} MB",
+        flush=True,
+    )
     return float(np.median(found))
 
 

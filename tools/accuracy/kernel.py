@@ -1,6 +1,7 @@
 """The kernel of the Gaussian process: a level, Matern-5/2, a linear part and a prior's part."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,11 @@ class Hyperparameters:
     relation: float = 0.0
     weights: FloatArray = field(default_factory=lambda: np.ones(1))
     """Of the squared distances along every feature, `(d,)` or `(1,)`."""
+
+    def with_(self, name: str, value: float) -> "Hyperparameters":
+        """The same with another value of one hyperparameter."""
+        changed: dict[str, Any] = {name: value}
+        return replace(self, **changed)
 
 
 def kernel(a: Points, b: Points, hyper: Hyperparameters) -> FloatArray:

@@ -8,6 +8,7 @@ targets nothing moves far.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
@@ -27,8 +28,8 @@ GRID: Mapping[str, tuple[float, ...]] = {
 """Values of every hyperparameter that are tried; length scales in units of sqrt(features)."""
 SWEEPS = 2
 """How often the grid is walked through."""
-DOUBT = 2.0
-"""Log odds against a relation or a prior before a target is seen: few can agree by chance."""
+DOUBTS = {"relation": 2.0, "prior": 4.0}
+"""Log odds against each before a target is seen: few can agree by chance."""
 LEAST = 1e-10
 """Least signal variance."""
 JITTER = 1e-6
@@ -74,7 +75,8 @@ class Observed:
         variance = max(float(whitened @ whitened) / (n + m), LEAST)
         likelihood = -0.5 * (n * np.log(variance) + square / variance)
         likelihood -= float(np.log(np.diag(factor)[m:]).sum())
-        likelihood -= DOUBT * ((hyper.relation > 0) + (hyper.prior > 0))
+        likelihood -= DOUBTS["relation"] if hyper.relation > 0 else 0.0
+        likelihood -= DOUBTS["prior"] if hyper.prior > 0 else 0.0
         return Fit(float(likelihood), hyper, variance, factor, whitened)
 
 
@@ -93,8 +95,7 @@ def _walked(observed: Observed) -> Hyperparameters:
     for _ in range(SWEEPS):
         before = best
         for name in names:
-            tried = [replace(best.hyper, **{name: value}) for value in GRID[name]]
-            fits = [observed.fit(hyper) for hyper in tried]
+            fits = [observed.fit(best.hyper.with_(name, value)) for value in GRID[name]]
             best = max([best, *fits], key=lambda fit: fit.likelihood)
         if best is before:
             break
@@ -106,8 +107,10 @@ def _weighed(observed: Observed, start: Hyperparameters) -> Hyperparameters:
     search = _Search(observed, start)
     bounds = [(value - FARTHEST, value + FARTHEST) for value in search.start.tolist()]
     options = {"maxiter": STEPS}
+    # The stubs know no objective that returns its gradient too over arrays of any shape.
+    objective: Any = search
     found = minimize(
-        search, search.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        objective, search.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
     return search.hyper(np.asarray(found.x, dtype=np.float64))
 
@@ -139,6 +142,7 @@ class _Search:
         )
 
     def __call__(self, at: FloatArray) -> tuple[float, FloatArray]:
+        """Penalised negative log likelihood and its gradient."""
         hyper, n = self.hyper(at), len(self._targets)
         moved = scaled(self._at.features, hyper)
         distance = np.sqrt(5.0 * distances(moved, moved))

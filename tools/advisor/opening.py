@@ -20,9 +20,8 @@ CHILDREN = 250
 """Of the evolution that finds the believed front where a space cannot be listed."""
 LIKELY = 0.5
 """Least probability of meeting the limits for a member of the opening."""
-HEDGED = 0.0
+HEDGED = 1 / 6
 """Share of the opening that is drawn at random, because scores can mislead."""
-COORDINATE = "mixed"
 _TRIES = 20
 
 
@@ -53,10 +52,10 @@ class Opening:
     def _from_front(
         self, size: int, taken: frozenset[Arch], rng: np.random.Generator
     ) -> list[Candidate]:
-        front, score = believed_front(self._catalogue, self._scores, rng)
+        front = believed_front(self._catalogue, self._scores, rng)
         twin = self._catalogue.space.twin
         fresh = np.flatnonzero([twin(arch) not in taken for arch in front.archs])
-        front, score = front.take(fresh), score[fresh]
+        front = front.take(fresh)
         named = ", ".join(self._scores.names)
         return [
             Candidate(
@@ -66,7 +65,7 @@ class Opening:
                 operator="front",
                 reason=f"nothing as fast has a higher mean of {named}; no label was looked at",
             )
-            for i in spread_over(front.latency_ms, score, size)
+            for i in spread_over(front.latency_ms, self._scores.mean(front.archs), size)
         ]
 
     def _at_random(
@@ -111,59 +110,43 @@ class Opening:
         return None
 
 
-def believed_front(
-    catalogue: Catalogue, scores: Scores, rng: np.random.Generator
-) -> tuple[Described, FloatArray]:
-    """Members that none as fast beats in mean score, by latency, and their scores."""
+def believed_front(catalogue: Catalogue, scores: Scores, rng: np.random.Generator) -> Described:
+    """Members that none as fast beats in mean score, by latency."""
 
-    def within(archs: Sequence[Arch]) -> tuple[Described, FloatArray]:
-        described = catalogue.describe(archs)
+    def front_of(described: Described) -> Described:
         usable = described.feasible >= LIKELY
         inside = described.take(usable & scores.known(described.archs))
-        return _front(inside, scores.mean(inside.archs))
+        kept = staircase_mask(inside.latency_ms, -scores.mean(inside.archs))
+        front = inside.take(kept)
+        return front.take(np.argsort(front.latency_ms))
 
     everything = catalogue.everything()
     if everything is not None:
-        return within(everything.archs)
+        return front_of(everything)
     archs: Sequence[Arch] = scores.sample
     for _ in range(GENERATIONS):
-        front, _ = within(archs)
-        parents = front.archs or tuple(scores.sample)
+        parents = front_of(catalogue.describe(archs)).archs or tuple(scores.sample)
         archs = list(dict.fromkeys([*parents, *drawn(catalogue, parents, CHILDREN, rng)]))
-    return within(archs)
-
-
-def _front(described: Described, score: FloatArray) -> tuple[Described, FloatArray]:
-    kept = np.flatnonzero(staircase_mask(described.latency_ms, -score))
-    kept = kept[np.argsort(described.latency_ms[kept])]
-    return described.take(kept), score[kept]
+    return front_of(catalogue.describe(archs))
 
 
 def spread_over(latency_ms: FloatArray, score: FloatArray, size: int) -> list[int]:
-    """Positions of up to `size` members of a front, both ends among them, evenly apart."""
+    """Positions of up to `size` members of a front, evenly apart in latency plus score.
+
+    Both ends are among them. Each coordinate counts in shares of its extent, so that steps are
+    as long along steep parts of the front as along flat ones.
+    """
     if len(latency_ms) <= size:
         return list(range(len(latency_ms)))
-    if COORDINATE == "latency":
-        way = _unit(latency_ms)
-    elif COORDINATE == "log":
-        way = _unit(np.log(latency_ms))
-    elif COORDINATE == "score":
-        way = _unit(score)
-    elif COORDINATE == "rank":
-        way = _unit(np.arange(len(score)) * 1.0)
-    elif COORDINATE == "logscore":
-        way = _unit(np.log(latency_ms)) + _unit(score)
-    else:
-        way = _unit(latency_ms) + _unit(score)
-    way = _unit(way)
+    place = _shares(latency_ms) + _shares(score)
     chosen: list[int] = []
-    for target in np.linspace(0.0, 1.0, size):
-        distance = np.abs(way - target)
+    for target in np.linspace(place.min(), place.max(), size):
+        distance = np.abs(place - target)
         distance[chosen] = np.inf
         chosen.append(int(np.argmin(distance)))
     return sorted(chosen)
 
 
-def _unit(values: FloatArray) -> FloatArray:
-    extent = float(values.max() - values.min()) or 1.0
+def _shares(values: FloatArray) -> FloatArray:
+    extent = float(np.ptp(values)) or 1.0
     return np.asarray((values - values.min()) / extent, dtype=np.float64)

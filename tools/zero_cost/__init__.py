@@ -1,8 +1,8 @@
 """Scores of networks that were not trained: assumptions, told apart from labels.
 
 Where proxies of every member are tabulated, the four that agree best with accuracy across
-published studies; elsewhere the size, as logarithms of multiply-adds and parameters (or what the space
-calls its size).
+published studies; elsewhere the size, as logarithms of multiply-adds, parameters, or what the
+space calls its size.
 """
 
 from collections.abc import Mapping, Sequence

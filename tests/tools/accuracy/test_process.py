@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from llm_nas.domain import FloatArray
 from llm_nas.tools.accuracy.kernel import Hyperparameters, Points, kernel, points
 from llm_nas.tools.accuracy.likelihood import JITTER, Observed, _Search
 from llm_nas.tools.accuracy.process import Process
@@ -15,11 +16,13 @@ def some(n: int, width: int = 5, prior: bool = False) -> Points:
     return points(features, features[:, 0] + 0.1 if prior else None)
 
 
-def wave(at: Points) -> np.ndarray:
+def wave(at: Points) -> FloatArray:
     return np.sin(2.0 * at.features[:, 0]) + 0.3 * at.features[:, 1]
 
 
-def directly(process: Process, at: Points, targets: np.ndarray, new: Points) -> tuple:
+def directly(
+    process: Process, at: Points, targets: FloatArray, new: Points
+) -> tuple[FloatArray, FloatArray]:
     """Mean and covariance by the textbook's formulas with a plain inverse."""
     hyper, units = process.hyper, process._fit.variance * process.scale**2
     noise = (hyper.noise + JITTER) * np.eye(len(at))

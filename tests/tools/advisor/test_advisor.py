@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.tools.advisor.toy import ERROR, World, toy_space
 
 from llm_nas.domain import Candidate, Limits
 from llm_nas.ports import History
@@ -11,6 +10,7 @@ from llm_nas.tools.advisor.improvement import staircase
 from llm_nas.tools.advisor.pool import CACHED, Described
 from llm_nas.tools.advisor.reference import reference_of
 from llm_nas.tools.advisor.targets import log_above
+from tests.tools.advisor.toy import ERROR, World, toy_space
 
 
 def hypervolume(history: History, latency: float, error: float) -> float:
@@ -155,6 +155,7 @@ def test_a_score_that_misleads_is_told_and_dropped() -> None:
     measured = world.trained(advisor.open(12, np.random.default_rng(0)))
     (verdict,) = advisor.sources(History(measured=measured))
     assert verdict.kept
+    assert verdict.rank_correlation is not None
     assert verdict.rank_correlation > 0.8
     liars = tuple(m.model_copy(update={"value": 100.0 - m.value}) for m in measured)
     (verdict,) = advisor.sources(History(measured=liars))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from llm_nas.domain import FloatArray
 from llm_nas.tools.advisor.improvement import (
     Reference,
     Staircase,
@@ -13,7 +14,7 @@ from llm_nas.tools.advisor.improvement import (
 )
 
 
-def area(latency: np.ndarray, error: np.ndarray, reference: Reference) -> float:
+def area(latency: FloatArray, error: FloatArray, reference: Reference) -> float:
     """Dominated area, step by step."""
     front = staircase(latency, error)
     total, level = 0.0, reference.error

@@ -1,12 +1,13 @@
 """A small world with a known truth: depth and widths of a network that is never built."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from llm_nas.choices import Choice
-from llm_nas.conditions import Quantity
+from llm_nas.conditions import Quantity, Value
 from llm_nas.domain import Arch, Candidate, FloatArray, Limits, Measurement, Metric, Niche, Timing
 from llm_nas.ports import History
 from llm_nas.tools.advisor import ParetoAdvisor
@@ -23,8 +24,10 @@ def toy_space(places: int = PLACES) -> Space:
     choices = [Choice(f"w{i}", (1, 2, 4, 8), ordered=True) for i in range(places)]
     choices += [Choice(f"k{i}", (3, 5), ordered=True) for i in range(places)]
 
-    def macs(values: dict[str, int]) -> float:
-        return sum(values[f"w{i}"] * values[f"k{i}"] ** 2 for i in range(places)) / 100
+    def macs(values: Mapping[str, Value]) -> float:
+        return (
+            sum(float(values[f"w{i}"]) * float(values[f"k{i}"]) ** 2 for i in range(places)) / 100
+        )
 
     return Space("toy", choices, quantities={"macs_m": macs})
 
@@ -33,7 +36,10 @@ def halves(space: Space) -> ConditionPartition:
     """Small and large members."""
     low = Quantity(name="macs_m", high=2.0)
     high = Quantity(name="macs_m", low=2.0)
-    niches = [Niche(id="small", rule="", condition=low), Niche(id="large", rule="", condition=high)]
+    niches = [
+        Niche(id="small", rule="", condition=low),
+        Niche(id="large", rule="", condition=high),
+    ]
     return ConditionPartition("halves", space, niches)
 
 
@@ -62,7 +68,7 @@ class World:
             kernels = sum((v[f"k{i}"] == 5) * (1 if i < n / 2 else -1) for i in range(n)) / n
             shares.append(np.exp(-2.5 * help_ - 0.8 * kernels))
         worst = np.exp(0.4)
-        return self.least + self.extent * np.array(shares) / worst
+        return np.asarray(self.least + self.extent * np.array(shares) / worst, dtype=np.float64)
 
     def latencies(self, archs: Sequence[Arch]) -> FloatArray:
         return np.asarray(self.space.quantities(archs)["macs_m"] ** self.tail, dtype=np.float64)
@@ -74,12 +80,15 @@ class World:
         self.asked.extend(archs)
         return self.latencies(archs), np.zeros(len(archs))
 
-    def advisor(self, **options: object) -> ParetoAdvisor:
-        limits = options.pop("limits", Limits())
-        chance = options.pop("chance", None)
-        scores = SizeScores(self.space, options.pop("scores", ("log_macs_m",)))  # type: ignore[arg-type]
-        return ParetoAdvisor(  # type: ignore[misc]
-            self.space, halves(self.space), self, ERROR, chance, scores, limits, **options
+    def advisor(
+        self,
+        opening: Literal["zero-cost", "random"] = "zero-cost",
+        limits: Limits | None = None,
+    ) -> ParetoAdvisor:
+        scores = SizeScores(self.space, ("log_macs_m",))
+        niches = halves(self.space)
+        return ParetoAdvisor(
+            self.space, niches, self, ERROR, None, scores, limits, opening=opening
         )
 
     def trained(self, candidates: Sequence[Candidate]) -> tuple[Measurement, ...]:

@@ -1,10 +1,10 @@
 """Latencies that were not measured: order, intervals, and devices without doubt."""
 
 import numpy as np
-from tests.tools.advisor.toy import World
 
 from llm_nas.domain import Arch, Failure, Timing
 from llm_nas.tools.devices.latency_model import ExactLatency, LearnedLatency, open_latency_model
+from tests.tools.advisor.toy import World
 
 
 def timings(world: World, archs: list[Arch], noise: float = 0.03) -> tuple[Timing, ...]:

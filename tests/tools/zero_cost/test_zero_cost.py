@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from tests.tools.advisor.toy import World
 
 from llm_nas.choices import Choice
 from llm_nas.tools.spaces import Space, open_space
 from llm_nas.tools.tasks import open_task
 from llm_nas.tools.zero_cost import open_zero_cost
+from tests.tools.advisor.toy import World
 
 
 def test_size_where_nothing_else_is_known() -> None:
