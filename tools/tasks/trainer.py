@@ -7,6 +7,7 @@ task by name, so nothing but text crosses.
 import json
 import os
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SILENT_SECONDS = 3600.0
 """An epoch that takes longer than this is taken for a trainer that hangs."""
+_WATCH_SECONDS = 1.0
 _ANSWER: TypeAdapter[Label | Failure] = TypeAdapter(Label | Failure)
 
 
@@ -119,10 +121,22 @@ def _opened(setting: Setting) -> "RealTask":
     )
 
 
+def _end_with(parent: int) -> None:
+    """End when the parent is gone: a search that was killed must not go on training."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(text: str) -> None:
     """Answer one training a line until the input ends or the parent is gone."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not mix with answers
+    _end_with(os.getppid())
     task = _opened(Setting.model_validate_json(text))
     for line in sys.stdin:
         request = json.loads(line)

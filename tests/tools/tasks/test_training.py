@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from dataclasses import replace
@@ -168,6 +171,31 @@ def test_one_cycle_rises_and_ends_at_nothing() -> None:
     assert rates[25] == max(rates) == recipe.learning_rate
     assert rates[100] == pytest.approx(0, abs=1e-9)
     assert rates[0] > 0
+
+
+@pytest.mark.slow
+def test_a_trainer_ends_with_the_search_that_started_it(tmp_path: Path) -> None:
+    program = textwrap.dedent(f"""
+        import os, pathlib, signal
+        from llm_nas.domain import TaskShape
+        from llm_nas.tools.spaces import open_space
+        from llm_nas.tools.tasks.real import open_real_task
+        space = open_space("mobile", TaskShape(height=8, width=8))
+        task = open_real_task("digits", space, epochs=9, folder=pathlib.Path({str(tmp_path)!r}))
+        print(task._trainer._started().pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    pid = int(done.stdout)
+    for _ in range(600):
+        if (
+            not Path(f"/proc/{pid}").exists()
+            or "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+        ):
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the trainer outlived its search")
 
 
 @pytest.mark.slow
