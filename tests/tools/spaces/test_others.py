@@ -35,6 +35,32 @@ def test_hwgpt_columns(tables: Path) -> None:
     assert len(archs[0].split()) == 23
 
 
+@pytest.mark.parametrize(
+    ("name", "arch", "params", "macs"),
+    [
+        (
+            "hwgpt-s",
+            "embed=384 layers=10 bias=0 heads1=12 mlp1=2 heads2=4 mlp2=3 heads3=12 mlp3=4 "
+            "heads4=12 mlp4=2 heads5=4 mlp5=3 heads6=4 mlp6=3 heads7=4 mlp7=2 heads8=8 mlp8=3 "
+            "heads9=12 mlp9=2 heads10=4 mlp10=4",
+            58_468_608,
+            320_757_301_248,
+        ),
+        (
+            "anb",
+            "e1=6 k1=3 l1=1 se1=0 e2=4 k2=5 l2=2 se2=0 e3=6 k3=3 l3=3 se3=0 e4=6 k4=5 l4=3 se4=0 "
+            "e5=6 k5=5 l5=2 se5=0 e6=1 k6=3 l6=2 se6=0 e7=1 k7=3 l7=2 se7=0",
+            2_501_160,
+            415_361_072 - 39_637_184,  # published, less what it counts for norms and pools
+        ),
+    ],
+)
+def test_a_published_network_of_each_table(name: str, arch: str, params: int, macs: int) -> None:
+    known = open_space(name).quantities([arch])
+    assert known["params_m"][0] == pytest.approx(params / 1e6, rel=1e-12)
+    assert known["macs_m"][0] == pytest.approx(macs / 1e6, rel=1e-12)
+
+
 @pytest.mark.parametrize(("name", "size"), [("wide.py", 19.0), ("gpt.py", 40.0)])
 def test_huge_spaces_from_a_short_file(name: str, size: float) -> None:
     assert len((FILES / name).read_text().splitlines()) <= 40
