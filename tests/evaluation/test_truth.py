@@ -8,7 +8,7 @@ import pytest
 from llm_nas import Choice, Space
 from llm_nas.domain import ContextName
 from llm_nas.errors import DataError
-from llm_nas.evaluation import reference, truth
+from llm_nas.evaluation import reference
 from llm_nas.evaluation.freeze import all_contexts, build_references
 from llm_nas.evaluation.reference import EXACT, Reference
 from llm_nas.evaluation.truth import Truth, open_truth
@@ -151,4 +151,4 @@ def test_references_are_kept_side_by_side(tmp_path: Path, monkeypatch: pytest.Mo
         assert found is not None
         assert len(found.reference.archs) == sizes[str(context)]
         assert found.reference.command == f"llm-nas data build-reference --contexts {context}"
-    assert truth.frozen("anb-rows/imagenet/a100", "another digest") is None
+    assert reference.frozen("anb-rows/imagenet/a100", "another digest") is None

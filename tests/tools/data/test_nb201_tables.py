@@ -150,8 +150,10 @@ class TestOrderOfSources:
         )
         assert set(tables.validation_pct("cifar10", tables.archs).tolist()) == {50.0}
         assert "fitted on validation accuracies alone" in tables.label_source("cifar100")
-        labels = tables.validation_pct("cifar100", tables.archs)
+        labels = tables.validation_pct("cifar100", tables.archs, averaged=True)
         np.testing.assert_array_equal(labels, pack.validation_pct("cifar100"))
+        one = tables.validation_pct("cifar100", tables.archs)
+        assert (one - labels)[labels > 1].std() == pytest.approx(0.43, rel=0.05)
 
     def test_environment_before_cache_and_argument_before_environment(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

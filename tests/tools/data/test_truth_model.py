@@ -76,15 +76,15 @@ def test_stage_costs_follow_the_published_ones() -> None:
 def test_held_out_rows_are_predicted_by_networks_that_never_saw_them() -> None:
     """Pure noise has no held-out correlation, though the networks memorise what they see."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((600, 8)).astype(np.float32)
-    recipe = replace(SMALL, epochs=25, width=32, folds=3, batch=64)
-    noise = rng.standard_normal(600)
+    x = rng.standard_normal((300, 8)).astype(np.float32)
+    recipe = replace(SMALL, epochs=60, width=64, folds=3, batch=64)
+    noise = rng.standard_normal(300)
     found = fit(x, noise, recipe, print)
-    assert abs(float(np.corrcoef(found.held_out, noise)[0, 1])) < 0.15
+    assert abs(float(np.corrcoef(found.held_out, noise)[0, 1])) < 0.2
     assert float(np.corrcoef(found.networks.mean(x), noise)[0, 1]) > 0.4
     signal: FloatArray = x[:, 0].astype(np.float64)
     assert float(np.corrcoef(fit(x, signal, recipe, print).held_out, signal)[0, 1]) > 0.95
-    assert np.bincount(folds_of(600, recipe)).tolist() == [200, 200, 200]
+    assert np.bincount(folds_of(300, recipe)).tolist() == [100, 100, 100]
 
 
 def test_building_writes_model_and_card_and_repeats_itself(
