@@ -236,8 +236,8 @@ def test_ablations_change_what_they_say(tmp_path: Path) -> None:
     order = PLAN.order(NAMES[0], 3)
     request = request_of(order, VARIANTS["offline-no-partition"], tmp_path)
     assert (request.partition, request.seed, request.trainings) == ("none", 3, 14)
-    sampled = request_of(order, WHOLE, tmp_path, "some:model", "sample")
-    assert (sampled.open, sampled.opening, sampled.model) == ("model", 14, "some:model")
+    alone = request_of(order, WHOLE, tmp_path, "some:model", "alone")
+    assert (alone.model_share, alone.model) == (1.0, "some:model")
 
 
 def test_differences_are_told_by_context() -> None:

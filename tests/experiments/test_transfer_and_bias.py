@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from llm_nas.domain import ContextName, SearchReport, SearchRequest
-from llm_nas.errors import ModelReplyError, RequestError
+from llm_nas.domain import Candidate, ContextName, SearchReport, SearchRequest
+from llm_nas.errors import RequestError
 from llm_nas.experiments import bias as bias_module
+from llm_nas.experiments import sample as sample_module
 from llm_nas.experiments import transfer as transfer_module
 from llm_nas.experiments.bias import measure_bias
+from llm_nas.experiments.methods import make_method
 from llm_nas.experiments.setting import Order
 from llm_nas.experiments.transfer import SOURCE_SEED, TransferPlan, transfer
 from tests.experiments.conftest import NAMES, TRUTH, Truth
@@ -87,31 +89,50 @@ def test_a_transfer_needs_two_places_of_one_space(small: Truth) -> None:
 ORDER = Order(context=ContextName(space="small", task="t", device="one"), seed=0, trainings=6)
 
 
-def test_proposals_are_counted_by_niche_and_latency(
-    small: Truth, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A model that knows large networks only, and sometimes writes nonsense."""
-    large = [arch for arch in TRUTH.archs if "w1=64 op1=conv" in arch][:5]
+class Scripted:
+    """An opener that knows large networks only, and repeats itself."""
 
-    def asked(model: str, order: Order, transport: Any = None) -> list[str]:
-        return [*large[:3], large[0], "nonsense"] if order.partition == "none" else large
+    def __init__(self) -> None:
+        self.large = [arch for arch in TRUTH.archs if "w1=64 op1=conv" in arch]
+        self.niches: list[str | None] = []
 
-    monkeypatch.setattr(bias_module, "asked", asked)
-    report = measure_bias("some:model", ORDER)
-    plain, niched, random = report.ways
-    assert (plain.proposed, plain.legal, plain.distinct) == (5, 4, 3)
+    def open(self, size: int, *, niche: str | None = None, turn: int = 0) -> list[Candidate]:
+        self.niches.append(niche)
+        given = self.large[: size - 1] + self.large[:1]
+        return [Candidate(arch=a, niche="", origin="m") for a in given]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+    opener = Scripted()
+
+    def open_opener(model: str, order: Order, transport: Any = None) -> Scripted:
+        return opener
+
+    monkeypatch.setattr(bias_module, "open_opener", open_opener)
+    monkeypatch.setattr(sample_module, "open_opener", open_opener)
+    return opener
+
+
+def test_proposals_are_counted_by_niche_and_latency(small: Truth, scripted: Scripted) -> None:
+    plain, niched, random = measure_bias("some:model", ORDER).ways
+    assert plain.distinct == 5
     assert plain.largest_share == 1.0
-    assert sum(niched.niches.values()) == sum(niched.latency_bands) == 5
-    assert random.proposed == 6
+    assert sum(niched.niches.values()) == sum(niched.latency_bands)
+    assert random.distinct == 6
+    assert scripted.niches[0] is None
+    assert len(set(scripted.niches)) == len(scripted.niches)
 
 
-def test_no_model_has_no_bias(small: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_trains_what_is_new_and_stops_when_ideas_end(
+    small: Truth, scripted: Scripted
+) -> None:
+    """Five of six are new; what is missing is asked for again, and never made up."""
+    rows = make_method("sample:some:model")(ORDER).rows
+    assert [row.arch for row in rows] == scripted.large[:5]
+    assert len(scripted.niches) == 5
+
+
+def test_offline_has_no_bias(small: Truth) -> None:
     with pytest.raises(RequestError, match="asks no language model"):
         measure_bias("offline", ORDER)
-
-    def silent(model: str, order: Order, transport: Any = None) -> list[str]:
-        return []
-
-    monkeypatch.setattr(bias_module, "asked", silent)
-    with pytest.raises(ModelReplyError, match="no usable answer"):
-        measure_bias("some:model", ORDER)

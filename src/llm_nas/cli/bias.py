@@ -42,9 +42,9 @@ def _show(report: "BiasReport") -> None:
 
     say(f"{report.model}: {report.space}/{report.task}/{report.device}")
     names = list(report.ways[0].niches)
-    say(f"| asked | proposed | legal | distinct | {' | '.join(names)} | tenths by latency |")
-    say("|---" * (len(names) + 5) + "|")
+    say(f"| asked | distinct | {' | '.join(names)} | tenths by latency |")
+    say("|---" * (len(names) + 3) + "|")
     for way in report.ways:
         counts = " | ".join(str(way.niches[name]) for name in names)
         bands = " ".join(str(count) for count in way.latency_bands)
-        say(f"| {way.way} | {way.proposed} | {way.legal} | {way.distinct} | {counts} | {bands} |")
+        say(f"| {way.way} | {way.distinct} | {counts} | {bands} |")

@@ -1,23 +1,20 @@
 """Where a model's plain choice clusters: the experiment that niches are there for.
 
 A model is asked for networks in two ways: plainly, in one niche that holds the whole space, and
-niche by niche. What it proposes, legal or not, is counted over the space's niches and over
+niche by niche. What it proposes is counted over the space's niches and over
 tenths of the latencies of a random sample; as many random networks stand beside it.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from llm_nas.domain import Arch, FloatArray, SearchRequest
-from llm_nas.errors import ModelReplyError, RequestError
-from llm_nas.experiments.methods import request_of
+from llm_nas.domain import Arch, FloatArray
+from llm_nas.errors import RequestError
+from llm_nas.experiments.sample import open_opener
 from llm_nas.experiments.setting import Order, latencies_of, opened, partition_of
-from llm_nas.experiments.variants import WHOLE
 from llm_nas.frozen import Frozen
 from llm_nas.ports import Partition
 
@@ -32,10 +29,8 @@ class Way(Frozen):
     way: str
     asked: int
     """Networks the model was asked for."""
-    proposed: int
-    legal: int
     distinct: int
-    """Different legal networks."""
+    """Different legal networks it gave."""
     niches: dict[str, int]
     """Distinct networks by niche."""
     latency_bands: tuple[int, ...]
@@ -66,7 +61,7 @@ def measure_bias(model: str, order: Order, transport: Any = None) -> BiasReport:
 
     Raises:
         RequestError: For `offline`, which is no model.
-        ModelReplyError: If the model gave nothing usable.
+        ModelReplyError: If the model gave no network at all.
     """
     if model == "offline":
         raise RequestError("--model offline: it asks no language model, so it has no bias")
@@ -77,27 +72,21 @@ def measure_bias(model: str, order: Order, transport: Any = None) -> BiasReport:
     known = latencies(sample)
     edges = np.quantile(known[np.isfinite(known)], np.linspace(0.0, 1.0, BANDS + 1))[1:-1]
 
-    def way(name: str, proposed: Sequence[str]) -> Way:
-        legal = [arch for text in proposed if (arch := _parsed(context.space, text))]
-        distinct = list(dict.fromkeys(legal))
+    def way(name: str, proposed: Sequence[Arch]) -> Way:
+        distinct = list(dict.fromkeys(proposed))
         bands = _bands(edges, latencies(distinct)) if distinct else (0,) * BANDS
         return Way(
             way=name,
             asked=order.trainings,
-            proposed=len(proposed),
-            legal=len(legal),
             distinct=len(distinct),
             niches=_by_niche(partition, distinct),
             latency_bands=bands,
         )
 
-    plain = asked(model, order.model_copy(update={"partition": "none"}), transport)
-    niched = asked(model, order, transport)
-    if not plain and not niched:
-        raise ModelReplyError(f"{model}: no usable answer")
+    plain = order.model_copy(update={"partition": "none"})
     ways = (
-        way("plain", plain),
-        way("niche by niche", niched),
+        way("plain", asked(model, plain, False, transport)),
+        way("niche by niche", asked(model, order, True, transport)),
         way("random", sample[: order.trainings]),
     )
     name = context.name
@@ -110,26 +99,14 @@ def measure_bias(model: str, order: Order, transport: Any = None) -> BiasReport:
     )
 
 
-def asked(model: str, order: Order, transport: Any = None) -> list[Arch]:
-    """What a model proposed in a run of one generation, legal or not."""
-    from llm_nas.graph.run import Inputs
-    from llm_nas.graph.search import search
-    from llm_nas.graph.trace import read_trace
-
-    with tempfile.TemporaryDirectory(prefix="llm-nas-bias-") as folder:
-        request: SearchRequest = request_of(order, WHOLE, Path(folder), model, "sample")
-        inputs = Inputs(transport=transport, picture=False, keep=False)
-        report = search(request, inputs)
-        events = read_trace(report.out)
-    candidates = [e.data for e in events if e.event == "candidate"]
-    return [str(c["arch"]) for c in candidates if c.get("operator") == "model"]
-
-
-def _parsed(space: Any, text: str) -> Arch | None:
-    try:
-        return str(space.parse(text))
-    except RequestError:
-        return None
+def asked(model: str, order: Order, niche_by_niche: bool, transport: Any = None) -> list[Arch]:
+    """Networks a model proposed, plainly or in equal numbers for every niche."""
+    opener = open_opener(model, order, transport)
+    if not niche_by_niche:
+        return [c.arch for c in opener.open(order.trainings)]
+    niches = partition_of(order).niches
+    each = max(1, order.trainings // len(niches))
+    return [c.arch for niche in niches for c in opener.open(each, niche=niche.id)]
 
 
 def _by_niche(partition: Partition, archs: Sequence[Arch]) -> dict[str, int]:

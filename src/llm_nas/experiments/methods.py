@@ -14,13 +14,14 @@ from typing import TypeAlias
 from llm_nas.domain import Failure, Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.controls import CONTROLS, make_control, run
+from llm_nas.experiments.sample import sampled
 from llm_nas.experiments.setting import Order, open_place
 from llm_nas.experiments.variants import VARIANTS, WHOLE, Variant
 
 OFFLINE = "offline"
 MODEL_KINDS = {
     "model": "the whole system with a language model",
-    "sample": "one plain request for all networks, no loop",
+    "sample": "what the language model proposes when it is asked plainly, no loop",
     "alone": "the language model alone in the loop, without the advisor",
 }
 """Methods `KIND:NAME` that ask a language model."""
@@ -62,6 +63,17 @@ def system_method(variant: Variant = WHOLE, model: str = OFFLINE, kind: str = ""
     return trained
 
 
+def sample_method(model: str) -> Method:
+    """Plain sampling from a language model."""
+
+    def trained(order: Order) -> Trained:
+        start = time.perf_counter()
+        rows = sampled(model, order)
+        return Trained(tuple(rows), time.perf_counter() - start)
+
+    return trained
+
+
 def request_of(
     order: Order, variant: Variant, folder: Path, model: str = OFFLINE, kind: str = ""
 ) -> SearchRequest:
@@ -75,10 +87,6 @@ def request_of(
         store=folder / "store",
         out=folder / "run",
     )
-    if kind == "sample":
-        # One generation that the model alone fills: nothing it could learn from comes back.
-        sampled = {"open": "model", "opening": order.trainings, "model_share": 1.0}
-        return request.model_copy(update=sampled)
     return request.model_copy(update={"model_share": 1.0}) if kind == "alone" else request
 
 
@@ -118,6 +126,8 @@ def make_method(name: str) -> Method:
         return system_method()
     if name in VARIANTS:
         return system_method(VARIANTS[name])
+    if kind == "sample" and model:
+        return sample_method(model)
     if kind in MODEL_KINDS and model:
         alone = replace(WHOLE, switches=replace(WHOLE.switches, advisor=False))
         return system_method(alone if kind == "alone" else WHOLE, model, kind)
