@@ -208,8 +208,12 @@ def _goal(text: str) -> Goal | None:
     """The goal whose words come first; None where none does."""
     if _BOTH.search(text):
         return None
-    places = [(m.start(), goal) for goal, p in _GOAL_WORDS if (m := re.search(p, text.lower()))]
-    return min(places)[1] if places else None
+    found: dict[int, Goal] = {}
+    for goal, words in _GOAL_WORDS:
+        match = re.search(words, text.lower())
+        if match:
+            found[match.start()] = goal
+    return found[min(found)] if found else None
 
 
 def _wanted(text: str, found: dict[str, object]) -> Wanted:

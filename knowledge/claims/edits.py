@@ -86,10 +86,13 @@ def switch_on(
     Walks downhill on the number of choices that still have to change, one choice at a time, and
     gives up (None) where no step helps.
     """
+    short: Arch | None = None
     if isinstance(condition, Is | Bound):
-        done = _one_choice(space, arch, condition, rng)
-        if done is not None:
-            return done
+        short = _one_choice(space, arch, condition, rng)
+    elif isinstance(condition, Count):
+        short = _some_choices(space, arch, condition, rng)
+    if short is not None:
+        return short
     facts, names = _facts_of(space, condition), names_in(space, condition)
     here, left = arch, gap(condition, facts(arch))
     for _ in range(MOST_EDITS):
@@ -122,6 +125,31 @@ def _one_choice(
         value = min(there, key=lambda v: abs(choice.values.index(v) - at))
     try:
         return space.arch({**values, name: value})
+    except RequestError:
+        return None
+
+
+def _some_choices(
+    space: SearchSpace, arch: Arch, condition: Count, rng: np.random.Generator
+) -> Arch | None:
+    """The shortest way to a count: as many members as it takes, chosen at random."""
+    values = dict(space.values(arch))
+    members = [name for name in space.groups.get(condition.group, ()) if name in values]
+    having = [name for name in members if values[name] in condition.values]
+    more = condition.count - len(having)
+    if more == 0 or (more > 0) == (condition.relation == "le"):
+        return arch
+    kinds = {choice.name: choice.values for choice in space.choices if choice.name in members}
+    pool = [name for name in members if name not in having] if more > 0 else having
+    if abs(more) > len(pool):
+        return None
+    for place in rng.permutation(len(pool))[: abs(more)].tolist():
+        there = [v for v in kinds[pool[place]] if (v in condition.values) == (more > 0)]
+        if not there:
+            return None
+        values[pool[place]] = there[int(rng.integers(len(there)))]
+    try:
+        return space.arch(values)
     except RequestError:
         return None
 

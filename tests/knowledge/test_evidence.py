@@ -103,7 +103,7 @@ def test_intervals_cover_the_true_effect() -> None:
     """Over runs of 40 trainings, nine intervals in ten; the true effects are written in world."""
     true = {"k1": 0.12, "k2": 0.08, "k3": 0.05, "k4": -0.04, "k5": 0.0, "k6": 0.0}
     claims = {k: claim(Bound(choice=k, relation="ge", value=7)) for k in KERNELS}
-    pairs, covered, right = PairSource(SPACE, PARTITION), [], []
+    pairs, covered, right = PairSource(SPACE, PARTITION), list[bool](), list[bool]()
     for seed in range(8):
         parts = SourceEvidence(_sample(40, seed), pairs).parts(claims)
         for name, part in parts.items():

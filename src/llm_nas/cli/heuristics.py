@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -47,7 +47,7 @@ def _status(name: str | None) -> Status | None:
     raise RequestError(f"--status {name!r}: expected {', '.join(get_args(Status))}")
 
 
-def _dumped(found: Sequence[Heuristic]) -> list[dict[str, object]]:
+def _dumped(found: Sequence[Heuristic]) -> list[dict[str, Any]]:
     return [h.model_dump(mode="json") | {"statement": h.claim.statement} for h in found]
 
 
