@@ -64,7 +64,7 @@ def front_of(
         raise RequestError("no architecture has a latency and a result above chance")
     kept = known[front_positions(errors[known], latencies_ms[known])]
     return Reference(
-        archs=tuple(archs[i] for i in kept.tolist()),
+        archs=tuple([archs[int(i)] for i in kept]),
         latency_ms=latencies_ms[kept],
         error=errors[kept],
         origin=origin,

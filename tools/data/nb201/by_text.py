@@ -68,7 +68,7 @@ class Nb201Tables:
             return f"{self.source}, validation accuracy of one training"
         noise = TRAINING_NOISE_PCT[task]
         labels = f"surrogate labels (embedded pack, {LABELS_SOURCE}, with noise of {noise:g} %)"
-        return f"{self.source}, {labels}"
+        return labels if self.modelled else f"{self.source}, {labels}"
 
     def validation_pct(
         self, task: str, archs: Sequence[Arch], *, averaged: bool = False
@@ -123,7 +123,9 @@ class Nb201Tables:
 
     def twins(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
         """The text without unused operations of every cell."""
-        return tuple(cells.texts()[row] for row in cells.canonical_rows()[cells.rows(archs)])
+        return tuple(
+            [cells.texts()[int(row)] for row in cells.canonical_rows()[cells.rows(archs)]]
+        )
 
 
 def nb201_tables(data_dir: Path | None = None) -> Nb201Tables:

@@ -45,12 +45,13 @@ class Inputs:
         Raises:
             RequestError: A text has a choice or value that the model has never seen.
         """
-        flags = self._flags(archs)
+        flags = self.flags(archs)
         derived = DERIVED[self.space](values_of(self.tokens, flags))
         scaled = _DERIVED_SCALE * (derived - self.center) / self.scale
         return np.hstack([flags, scaled.astype(np.float32)])
 
-    def _flags(self, archs: Sequence[Arch]) -> npt.NDArray[np.float32]:
+    def flags(self, archs: Sequence[Arch]) -> npt.NDArray[np.float32]:
+        """`(n, len(tokens))` of zeros and ones; raises as `matrix`."""
         column_of = self._column_of
         columns: list[int] = []
         lengths: list[int] = []
@@ -73,7 +74,7 @@ def fitted_inputs(space: str, archs: Sequence[Arch]) -> Inputs:
     tokens = tuple(dict.fromkeys(token for arch in archs for token in arch.split(" ")))
     ordered = tuple(sorted(tokens, key=_natural))
     plain = Inputs(space, ordered, np.zeros(1), np.ones(1))
-    derived = DERIVED[space](values_of(ordered, plain._flags(archs)))
+    derived = DERIVED[space](values_of(ordered, plain.flags(archs)))
     return Inputs(space, ordered, derived.mean(axis=0), derived.std(axis=0) + 1e-9)
 
 
