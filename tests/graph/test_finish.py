@@ -106,13 +106,14 @@ def test_a_finished_file_gives_the_accuracy_of_its_card(tmp_path: Path) -> None:
         "s = onnxruntime.InferenceSession(sys.argv[1])\n"
         "print((s.run(None, {'image': d['x']})[0].argmax(1) == d['y']).mean() * 100)\n"
     )
-    command = [sys.executable, "-c", program, folder / "model.onnx", tmp_path / "test.npz"]
+    files = [str(folder / "model.onnx"), str(tmp_path / "test.npz")]
+    command = [sys.executable, "-c", program, *files]
     alone = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert float(alone) == pytest.approx(card.files[0].test_accuracy_pct)
     Image.new("L", (30, 20), 128).save(tmp_path / "grey.png")
     script = (folder / "predict.py").read_text()
     assert len(script.splitlines()) == 15
-    run = [sys.executable, folder / "predict.py", tmp_path / "grey.png"]
+    run = [sys.executable, str(folder / "predict.py"), str(tmp_path / "grey.png")]
     assert len(subprocess.run(run, capture_output=True, check=True).stdout.splitlines()) == 5
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[Arch, "Progress"], None]
 
-_DIGITS_EPOCHS = 8
+_DIGITS_EPOCHS = 6
 _IMAGES_A_TRAINING = 25_000
 """Images that a training sees by default, in 5 to 20 epochs."""
 

@@ -151,7 +151,7 @@ class _Run:
         self._all_steps = epochs * self._steps
         self._key = f"{recipe.key}-e{epochs}-s{seed}-n{len(data.train)}"
         self._optimiser = torch.optim.SGD(
-            _groups(network, recipe.weight_decay), lr=0.0, momentum=0.9, nesterov=True
+            _groups(network, recipe.weight_decay), lr=0.0, momentum=0.9, nesterov=True, fused=True
         )
         self._scaler = torch.amp.GradScaler(enabled=self._device.type == "cuda")
 

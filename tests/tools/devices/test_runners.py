@@ -68,6 +68,14 @@ class Fake:
         return made
 
 
+def runner_of(device: RealDevice) -> int:
+    """Process id of the runner that answers now."""
+    device.client.hello()
+    link = device.client._link
+    assert link is not None
+    return link.pid
+
+
 def test_the_host_times_builds_and_names_what_fails() -> None:
     device = open_real_device("host", small_space(), SHAPE)
     good, broken, wide = device.measure([GOOD, BROKEN, WIDE])
@@ -128,7 +136,7 @@ def test_noise_of_thirty_percent_is_tried_again_and_said(fake: Fake, model: Path
 def test_a_connection_cut_five_times_loses_nothing(fake: Fake, model: Path) -> None:
     device = fake.device("")
     for _ in range(5):
-        pid = device.client._link.pid if device.client.hello() and device.client._link else 0
+        pid = runner_of(device)
         cutter = threading.Timer(0.2, os.kill, (pid, signal.SIGKILL))
         cutter.start()
         assert device.time_file(model).n >= 250
@@ -286,7 +294,7 @@ def test_ssh_copies_the_runner_and_survives_five_cuts(sshd: tuple[int, Path], mo
         f"pi=ssh://{user}@127.0.0.1:{port}", small_space(), SHAPE, say=said.append
     )
     for _ in range(5):
-        pid = device.client._link.pid if device.client.hello() and device.client._link else 0
+        pid = runner_of(device)
         cutter = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
         cutter.start()
         assert device.time_file(model).n >= 250

@@ -66,7 +66,8 @@ def test_a_file_of_other_weights_is_an_error(network: Normalised, tmp_path: Path
 class Unexportable(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """No exporter can write this."""
-        return torch.linalg.eigvals(image.mean(1)[:, :4, :4]).real
+        values: Tensor = torch.linalg.eigvals(image.mean(1)[:, :4, :4]).real
+        return values
 
 
 def test_an_exporters_failure_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from llm_nas.tools.tasks.folders import Folder
 from llm_nas.tools.tasks.held_out import open_held_out
 from llm_nas.tools.tasks.labelled import fit_data, stratified
 from llm_nas.tools.tasks.sources import open_source
+
+
+Arrays: TypeAlias = dict[str, np.ndarray[tuple[int, ...], np.dtype[Any]]]
 
 
 def picture(seed: int, size: tuple[int, int] = (24, 20), mode: str = "RGB") -> Image.Image:
@@ -103,7 +107,7 @@ def test_the_test_split_does_not_depend_on_the_seed_and_the_validation_split_doe
     assert (first.train.labels == again.train.labels).all()
     assert not np.array_equal(first.validation.pixels, other.validation.pixels)
     both = [np.sort(np.concatenate([d.train.labels, d.validation.labels])) for d in (first, other)]
-    assert np.array_equal(*both)
+    assert np.array_equal(both[0], both[1])
     assert len(digits.test()) + len(both[0]) == 1797
 
 
@@ -123,8 +127,8 @@ def test_stratified_takes_some_of_every_class() -> None:
     assert sorted([*kept, *taken]) == list(range(125))
 
 
-def write(path: Path, **arrays: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
-    np.savez(path, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+def write(path: Path, **arrays: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> str:
+    np.savez(path, allow_pickle=False, **arrays)
     return str(path)
 
 
@@ -146,18 +150,27 @@ def test_npz_in_all_usual_layouts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arrays", "said"),
-    [
-        ({"x_train": np.zeros((9, 4, 4))}, "no y_train"),
-        ({"x_train": np.zeros((12, 4)), "y_train": np.arange(12) % 2 == 0}, "expected (n, h, w)"),
-        ({"x_train": np.zeros((12, 4, 4)) - 1, "y_train": np.arange(12) % 2}, "0..1 or 0..255"),
-        ({"x_train": np.zeros((12, 4, 4)), "y_train": np.zeros(12, int)}, "two classes"),
-        ({"x_train": np.zeros((12, 4, 4)), "y_train": np.arange(12) // 11}, "has 1 images"),
-        ({"x_train": np.zeros((12, 5, 5, 5)), "y_train": np.arange(12) % 2}, "channels"),
-        ({"x_train": np.zeros((10, 4, 4)), "y_train": np.arange(12) % 2}, "differ"),
-    ],
+    cast(
+        list[tuple[Arrays, str]],
+        [
+            ({"x_train": np.zeros((9, 4, 4))}, "no y_train"),
+            (
+                {"x_train": np.zeros((12, 4)), "y_train": np.arange(12) % 2 == 0},
+                "expected (n, h, w)",
+            ),
+            (
+                {"x_train": np.zeros((12, 4, 4)) - 1, "y_train": np.arange(12) % 2},
+                "0..1 or 0..255",
+            ),
+            ({"x_train": np.zeros((12, 4, 4)), "y_train": np.zeros(12, int)}, "two classes"),
+            ({"x_train": np.zeros((12, 4, 4)), "y_train": np.arange(12) // 11}, "has 1 images"),
+            ({"x_train": np.zeros((12, 5, 5, 5)), "y_train": np.arange(12) % 2}, "channels"),
+            ({"x_train": np.zeros((10, 4, 4)), "y_train": np.arange(12) % 2}, "differ"),
+        ],
+    ),
 )
 def test_npz_that_cannot_be_used_is_refused_in_one_line(
-    tmp_path: Path, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]], said: str
+    tmp_path: Path, arrays: Arrays, said: str
 ) -> None:
     path = Path(write(tmp_path / "x.npz", **arrays))
     with pytest.raises(DataError) as caught:
