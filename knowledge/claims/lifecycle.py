@@ -27,7 +27,7 @@ REFUTED_P = 0.99
 """One-sided p-value in the claimed direction from which the opposite is supported."""
 CLEAR = 2.6
 """Standard errors from zero at which a place takes a side."""
-SHRINKAGE: Mapping[Objective, float] = {"accuracy": 0.3, "latency": 0.05}
+SHRINKAGE: Mapping[Objective, float] = {"accuracy": 0.3, "latency": 0.3}
 """Standard deviation of a true effect over its estimate, beside the error of the estimate: a
 process draws effects of choices that a search rarely varies towards zero. Chosen like
 `llm_nas.knowledge.claims.evidence.ALLOWANCE`; it widens intervals and leaves the test of 'no
