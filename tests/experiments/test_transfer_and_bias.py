@@ -64,7 +64,8 @@ def test_targets_are_searched_cold_and_with_the_sources_store(
         ("small/t/two", "small/t/one", 0),
         ("small/t/two", "small/t/one", 1),
     ]
-    assert all((r.hv_cold, r.hv_warm) == (0.8, pytest.approx(0.9)) for r in rows)
+    assert [r.hv_cold for r in rows] == [0.8] * 4
+    assert [r.hv_warm for r in rows] == pytest.approx([0.9] * 4)
     assert all(r.at == {"0": 0.7, "12": pytest.approx(0.9)} for r in rows)
     sources = [request for request, keep in searches if keep]
     assert {request.seed for request in sources} == {SOURCE_SEED, SOURCE_SEED + 1}
