@@ -182,11 +182,12 @@ def compared(group: str, arguments: argparse.Namespace) -> bool:
         ours = table[ADVISOR][-1]
         rivals = [table[method][-1] for method in arguments.controls]
         ahead &= all(ours[k] > r[k] for r in rivals for k in ("24", "60", "120") if k in ours)
+    targets = TARGETS.get(group.split("/")[0], {})
+    missed: list[str] = []
     for method in methods:
         mean = {k: float(np.mean([f[k] for f in table[method]])) for k in table[method][0]}
         print(line(f"MEAN {group}", method, mean, 0.0))
         if method == ADVISOR:
-            targets = TARGETS.get(group.split("/")[0], {})
             missed = [k for k, target in targets.items() if k in mean and mean[k] < target]
     print(f"targets {group}: {targets}; missed: {missed or 'none'}; ahead of controls: {ahead}")
     return ahead and not missed

@@ -104,18 +104,19 @@ def _walked(observed: Observed) -> Hyperparameters:
 
 def _weighed(observed: Observed, start: Hyperparameters) -> Hyperparameters:
     """The same with a weight for every feature, by gradient from `start`."""
-    search = _Search(observed, start)
+    search = Search(observed, start)
     bounds = [(value - FARTHEST, value + FARTHEST) for value in search.start.tolist()]
-    options = {"maxiter": STEPS}
+    options: Any = {"maxiter": STEPS}
     # The stubs know no objective that returns its gradient too over arrays of any shape.
     objective: Any = search
-    found = minimize(
-        objective, search.start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    begin: Any = search.start
+    found: Any = minimize(
+        objective, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
     return search.hyper(np.asarray(found.x, dtype=np.float64))
 
 
-class _Search:
+class Search:
     """Penalised negative log likelihood and gradient, over logarithms.
 
     The vector holds the weights `(d,)`, then length scale, linear weight and noise.
@@ -151,7 +152,7 @@ class _Search:
         covariance += self._fixed + hyper.linear * self._linear
         covariance[np.diag_indices(n)] += hyper.noise + JITTER
         try:
-            factor = np.linalg.cholesky(covariance)
+            factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(at)
         inverse = cho_solve((factor, True), np.eye(n), check_finite=False)

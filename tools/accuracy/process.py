@@ -72,6 +72,11 @@ class Process:
         return self._fit.hyper
 
     @property
+    def likelihood(self) -> float:
+        """Logarithm of the targets' likelihood, up to a constant."""
+        return self._fit.likelihood - len(self._own) * float(np.log(self.scale))
+
+    @property
     def noise_variance(self) -> float:
         """Variance of one target's noise, in units of the targets squared."""
         return self._units * self.hyper.noise

@@ -18,7 +18,7 @@ from llm_nas.tools.advisor.improvement import (
 )
 from llm_nas.tools.advisor.pool import Catalogue, Described
 from llm_nas.tools.advisor.reference import reference_of
-from llm_nas.tools.advisor.targets import LogAbove, log_above
+from llm_nas.tools.advisor.targets import SHARES, LogAbove, log_above
 
 Believed: TypeAlias = Callable[[Sequence[Arch]], FloatArray]
 """A number per architecture that may say something about its error, `(n,)`."""
@@ -51,11 +51,8 @@ class Beliefs:
         self._catalogue, self._prior = catalogue, prior
         measured = history.measured
         errors = metric.errors(np.array([m.value for m in measured], dtype=np.float64))
-        self.scale: LogAbove = log_above(errors)
-        self.process = Process(
-            self._points(catalogue.features([m.arch for m in measured]), measured),
-            self.scale.targets(errors),
-        )
+        at = self._points(catalogue.features([m.arch for m in measured]), measured)
+        self.scale, self.process = _likeliest(at, errors)
         self._latency = np.array([m.latency_ms for m in measured], dtype=np.float64)
         self._height = self.scale.heights(errors)
         self._chance = np.inf
@@ -133,6 +130,19 @@ class Beliefs:
 
     def _reference(self, pool: Described, belief: Belief) -> Reference:
         return reference_of(self._latency, self._height, self._chance, pool, belief)
+
+
+def _likeliest(at: Points, errors: FloatArray) -> tuple[LogAbove, Process]:
+    """The scale on which a process explains the errors best, and that process."""
+    found: list[tuple[float, LogAbove, Process]] = []
+    for share in SHARES:
+        scale = log_above(errors, share)
+        targets = scale.targets(errors)
+        process = Process(at, targets)
+        # The density of errors is that of targets times the slope of the logarithm.
+        found.append((process.likelihood - float(np.sum(targets)), scale, process))
+    best = max(found, key=lambda one: one[0])
+    return best[1], best[2]
 
 
 def _gain(belief: Belief, pool: Described, front: Staircase, reference: Reference) -> FloatArray:

@@ -39,7 +39,7 @@ def expected_front(
             latency_ms=float(usable.latency_ms[i]),
             deviation=float(deviation[i]),
         )
-        for i in kept.tolist()
+        for i in map(int, kept)
     )
 
 

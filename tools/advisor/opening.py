@@ -73,7 +73,7 @@ class Opening:
     ) -> list[Candidate]:
         """Random members, one of every niche in turn, in an order that is drawn."""
         niches = [niche.id for niche in self._partition.niches]
-        order = [niches[i] for i in rng.permutation(len(niches))]
+        order = [niches[int(i)] for i in rng.permutation(len(niches))]
         chosen: list[Candidate] = []
         seen = set(taken)
         empty: set[str] = set()
@@ -140,7 +140,8 @@ def spread_over(latency_ms: FloatArray, score: FloatArray, size: int) -> list[in
         return list(range(len(latency_ms)))
     place = _shares(latency_ms) + _shares(score)
     chosen: list[int] = []
-    for target in np.linspace(place.min(), place.max(), size):
+    for step in range(size):
+        target = place.min() + np.ptp(place) * step / max(size - 1, 1)
         distance = np.abs(place - target)
         distance[chosen] = np.inf
         chosen.append(int(np.argmin(distance)))

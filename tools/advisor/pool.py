@@ -209,6 +209,6 @@ def grown(
     archs = list(dict.fromkeys([*offered, *drawn(catalogue, parents, FIRST, rng)]))
     for _ in range(ROUNDS):
         gains = gain(catalogue.describe(archs))
-        top = [archs[i] for i in np.argsort(-gains, kind="stable")[:TOP].tolist()]
+        top = [archs[int(i)] for i in np.argsort(-gains, kind="stable")[:TOP]]
         archs = list(dict.fromkeys([*archs, *drawn(catalogue, top, NEXT, rng)]))
     return catalogue.describe(archs)

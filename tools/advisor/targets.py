@@ -11,8 +11,12 @@ import numpy as np
 
 from llm_nas.domain import FloatArray
 
-SHARE = 0.25
-"""Distance from the floor to the least error, in spreads (median less least error)."""
+SHARES = (0.25, 1.0, 4.0)
+"""Distances from the floor to the least error, in spreads (median less least error).
+
+Far floors leave errors nearly as they are, close ones stretch the good end. Which one a process
+explains best is for the data to say.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class LogAbove:
         return self.floor + np.exp(mean_log + variance / 2.0)
 
 
-def log_above(errors: FloatArray) -> LogAbove:
+def log_above(errors: FloatArray, share: float = SHARES[0]) -> LogAbove:
     """The scale for some observed errors `(n,)`, n >= 1."""
     least = float(np.min(errors))
     spread = float(np.median(errors)) - least
@@ -42,4 +46,4 @@ def log_above(errors: FloatArray) -> LogAbove:
         spread = float(np.max(errors)) - least
     if spread <= 0.0:
         spread = abs(least) or 1.0
-    return LogAbove(least - SHARE * spread)
+    return LogAbove(least - share * spread)

@@ -41,7 +41,9 @@ class SizeScores:
 
     def scores(self, archs: Sequence[Arch]) -> Mapping[str, FloatArray]:
         """`(n,)` of every score."""
-        sizes = self.space.quantities(archs) if self.names else {}
+        if not self.names:
+            return {}
+        sizes = self.space.quantities(archs)
         return {
             name: np.log(np.maximum(sizes[name.removeprefix("log_")], 1e-9)) for name in self.names
         }

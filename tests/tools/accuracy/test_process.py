@@ -1,11 +1,12 @@
 """The Gaussian process against direct formulas, and what its hyperparameters are chosen by."""
+# pyright: reportPrivateUsage=false
 
 import numpy as np
 import pytest
 
 from llm_nas.domain import FloatArray
 from llm_nas.tools.accuracy.kernel import Hyperparameters, Points, kernel, points
-from llm_nas.tools.accuracy.likelihood import JITTER, Observed, _Search
+from llm_nas.tools.accuracy.likelihood import JITTER, Observed, Search
 from llm_nas.tools.accuracy.process import Process
 
 RNG = np.random.default_rng(5)
@@ -81,7 +82,7 @@ def test_left_out_is_leaving_out() -> None:
 def test_gradient_is_the_slope() -> None:
     at = some(30, prior=True)
     targets = (wave(at) - wave(at).mean()) / wave(at).std()
-    search = _Search(Observed(at, targets, np.zeros(0)), Hyperparameters(prior=0.3))
+    search = Search(Observed(at, targets, np.zeros(0)), Hyperparameters(prior=0.3))
     where = search.start + 0.3 * RNG.normal(size=len(search.start))
     _, slope = search(where)
     steps = 1e-5 * np.eye(len(where))

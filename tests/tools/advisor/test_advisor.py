@@ -1,4 +1,5 @@
 """The advisor in a world whose truth is known."""
+# pyright: reportPrivateUsage=false
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_what_designers_offer_is_among_the_candidates() -> None:
     first = advisor.plan(history, 1, np.random.default_rng(2))[0]
     offer = first.model_copy(update={"origin": "a model", "operator": "model", "reason": "wide"})
     offered = History(measured=history.measured, offered=(offer,))
-    chosen = {c.arch: c for c in advisor.plan(offered, 6, np.random.default_rng(2))}
+    chosen = {c.arch: c for c in advisor.plan(offered, 60, np.random.default_rng(2))}
     assert chosen[first.arch].origin == "a model"
     assert chosen[first.arch].reason == "wide"
 
@@ -165,7 +166,7 @@ def test_a_score_that_misleads_is_told_and_dropped() -> None:
 def test_a_huge_space_costs_no_memory() -> None:
     world = World(space=toy_space(45))
     assert world.space.log10_size > 40
-    advisor = world.advisor()
+    advisor = world.advisor(opening="random")
     history = world.searched(advisor, 18)
     assert len(history.measured) == 18
     assert len(advisor._catalogue._features) <= CACHED
