@@ -38,7 +38,7 @@ def fetch(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     from llm_nas.tools.data.locate import user_cache
-    from llm_nas.tools.data.public import anb, nb201
+    from llm_nas.tools.data.public import convert_all
     from llm_nas.tools.data.public.fetch import Fetcher
     from llm_nas.tools.data.public.upstream import UPSTREAM
 
@@ -51,8 +51,7 @@ def fetch(
             progress.update(tasks[file.name], completed=have)
 
         Fetcher(target / "public", base_url, progress=show).fetch_all()
-    public = target / "public"
-    written = [*nb201.convert(public, target), anb.convert(public, target)]
+    written = convert_all(target / "public", target)
     if as_json:
         print_json({"files": [str(path) for path in written]})
     for path in [] if as_json else written:
@@ -94,7 +93,7 @@ def embed_proxies(
 
     Values are rounded; the recipe goes along.
     """
-    from llm_nas.tools.data.nb201.own import OWN_PATH, embed
+    from llm_nas.tools.data.packs import OWN_PATH, embed
 
     target = path if path is not None else OWN_PATH
     recipe = embed(table, target)
@@ -119,10 +118,8 @@ def build_pack(
     """
     from llm_nas.errors import DataError
     from llm_nas.tools.data.locate import tables_folder
-    from llm_nas.tools.data.nb201.build_pack import Recipe
-    from llm_nas.tools.data.nb201.build_pack import build_pack as build
-    from llm_nas.tools.data.nb201.pack import PACK_PATH
-    from llm_nas.tools.data.nb201.tables import PublishedTables, missing_files
+    from llm_nas.tools.data.packs import PACK_PATH, PublishedTables, Recipe, missing_files
+    from llm_nas.tools.data.packs import build_pack as build
 
     folder = tables_folder(missing_files, data_dir)
     if folder is None:
