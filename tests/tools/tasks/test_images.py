@@ -15,7 +15,6 @@ from llm_nas.tools.tasks.held_out import open_held_out
 from llm_nas.tools.tasks.labelled import fit_data, stratified
 from llm_nas.tools.tasks.sources import open_source
 
-
 Arrays: TypeAlias = dict[str, np.ndarray[tuple[int, ...], np.dtype[Any]]]
 
 
@@ -137,7 +136,8 @@ def test_npz_in_all_usual_layouts(tmp_path: Path) -> None:
     base = rng.integers(0, 256, (20, 6, 7, 3), dtype=np.uint8)
     y = np.array(["a", "b"] * 10)
     want = base.transpose(0, 3, 1, 2)
-    for number, x in enumerate((base, want, base / 255.0, base.astype(np.float32))):
+    layouts: list[np.ndarray[Any, np.dtype[Any]]] = [base, want, base / 255.0, base * 1.0]
+    for number, x in enumerate(layouts):
         source = Npz(Path(write(tmp_path / f"{number}.npz", x_train=x, y_train=y, x_test=x[:4],
                                 y_test=y[:4])))  # fmt: skip
         train, validation = source.fit()
