@@ -23,7 +23,9 @@ from llm_nas.domain import ContextName, Limits, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.graph import run_dir
 from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.now import Now
 from llm_nas.graph.recalled import Recalled, recall
+from llm_nas.graph.streams import send_progress
 from llm_nas.graph.trace import Trace
 from llm_nas.graph.trainer import Trainer
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
@@ -112,6 +114,10 @@ class Run:
     trace: Trace
     predicted: "PredictedTask | None"
     """The accuracy model of `--accuracy predicted`; None where networks are trained."""
+    now: Now
+    """What goes on, for whoever watches."""
+    served: bool = False
+    """Whether a graph opened it by itself, so that nobody but the graph will close it."""
     control: RunControl = field(default_factory=RunControl)
     """Asks the run to stop between two steps."""
     opened_s: float = field(default_factory=time.monotonic)
@@ -130,6 +136,12 @@ class Run:
         """Tell a person something."""
         self.inputs.note(line)
 
+    def tell(self, told: Mapping[str, Any]) -> None:
+        """Tell of progress: the caller, whoever watches, and LangGraph's stream `custom`."""
+        self.now.tell(told)
+        self.inputs.progress(told)
+        send_progress(told)
+
     @contextmanager
     def clocked(self, part: str) -> Generator[None]:
         """Add the time inside to one part of the run's clock."""
@@ -144,9 +156,10 @@ class Run:
         if self.agents.governor is not None:
             self.ledger.keep_usage(self.agents.governor.snapshot())
         self.ledger.add_seconds({"total": time.monotonic() - self.opened_s})
-        self.knowledge.close()
+        self.knowledge.close(assess=False)
         self.ledger.close()
         self.trace.close()
+        self.now.close()
         with _LOCK:
             _OPENED.pop(str(self.folder), None)
 
@@ -155,14 +168,16 @@ _LOCK = threading.RLock()
 _OPENED: dict[str, Run] = {}
 
 
-def opened(folder: str) -> Run:
+def opened(folder: str, inputs: Inputs | None = None) -> Run:
     """The open run of a folder; opened from its request where this process has not done so."""
     with _LOCK:
         if folder not in _OPENED:
             body = run_dir.read_json(Path(folder) / run_dir.REQUEST)
             request = SearchRequest.model_validate(body["request"])
             options = ModelOptions.model_validate(body.get("options", {}))
-            open_run(body["run"], Path(folder), request, Inputs(options=options))
+            inputs = replace(inputs or Inputs(), options=options)
+            found = open_run(body["run"], Path(folder), request, inputs)
+            _OPENED[folder] = replace(found, served=True)
         return _OPENED[folder]
 
 
@@ -195,6 +210,7 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         ledger=ledger,
         trace=Trace(folder / run_dir.TRACE, run, ledger.blocks()),
         predicted=predicted,
+        now=Now(folder),
     )
     with _LOCK:
         _OPENED[str(folder)] = opened_run

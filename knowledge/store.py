@@ -122,13 +122,14 @@ class HeuristicStore:
         """The space that claims are tested in."""
         return self._pairs.space if self._pairs else None
 
-    def close(self) -> None:
-        """Assess what is new and release every file; closing twice is harmless."""
+    def close(self, *, assess: bool = True) -> None:
+        """Assess what is new, unless nobody will ask, and release every file; twice is harmless."""
         with self._lock:
             if self._closed:
                 return
             try:
-                self.assess()
+                if assess:
+                    self.assess()
             finally:
                 self._closed = True
                 self._index.close()

@@ -104,8 +104,11 @@ class Pool:
         return arch
 
     def arch(self, values: Mapping[str, Value]) -> Arch:
-        """The row with these values."""
-        return self.parse(self.space.arch(values))
+        """The row with these values; unlike `parse` it names no other row when there is none."""
+        arch = self.space.arch(values)
+        if arch not in self._place:
+            raise RequestError(f"{arch!r} is none of the {len(self)} measured rows")
+        return arch
 
     def values(self, arch: Arch) -> Mapping[str, Value]:
         """Value of every active choice."""
