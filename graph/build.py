@@ -17,21 +17,24 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.types import Send
 
-from llm_nas.domain import SearchRequest
 from llm_nas.graph import niche, nodes
 from llm_nas.graph.state import (
     NicheInput,
     NicheOutput,
     NicheState,
+    SearchContext,
     SearchInput,
     SearchOutput,
     SearchState,
 )
+from llm_nas.graph.streams import telling
 
 NicheGraph = CompiledStateGraph[NicheState, None, NicheInput, NicheOutput]
 SearchGraph = CompiledStateGraph[Any, Any, Any, Any]
 """Its input may be plain fields: they are checked inside."""
 
+_STEPS = 500_000
+"""Four a generation, and no run may have more than 100,000 trainings."""
 _THREADS = 12
 """Niches of a generation at the same time; they mostly wait for models and devices."""
 
@@ -42,14 +45,17 @@ def build_niche_graph() -> NicheGraph:
     What it pays for is in the ledger, so a killed niche starts again without cost.
     """
     builder = StateGraph(NicheState, input_schema=NicheInput, output_schema=NicheOutput)
-    builder.add_node("recall", niche.recall)
-    builder.add_node("analyst", niche.analyst)
-    builder.add_node("designer", niche.designer)
-    builder.add_node("validator", niche.validator)
-    builder.add_node("time", niche.time)
-    builder.add_node("train", niche.train)
-    builder.add_node("archive", niche.archive)
-    builder.add_node("record", niche.record)
+    for step in (
+        niche.recall,
+        niche.analyst,
+        niche.designer,
+        niche.validator,
+        niche.time,
+        niche.train,
+        niche.archive,
+        niche.record,
+    ):
+        builder.add_node(step.__name__, telling(step.__name__, step))
     builder.add_conditional_edges(START, niche.unless_recorded, ["recall", END])
     for agent in ("analyst", "designer"):
         builder.add_edge("recall", agent)
@@ -68,10 +74,15 @@ def build_graph(
     """The search as a LangGraph graph.
 
     Invoke it with the fields of a request, flat: `graph.invoke({"space": "anb", "trainings": 24},
-    run_config(24))`. It makes its own run folder; ports are opened inside, so that it needs no
-    context.
+    run_config())`. It makes its own run folder; ports are opened inside, so that it needs no
+    context, though it takes one (`SearchContext`).
     """
-    builder = StateGraph(SearchState, input_schema=SearchInput, output_schema=SearchOutput)
+    builder = StateGraph(
+        SearchState,
+        context_schema=SearchContext,
+        input_schema=SearchInput,
+        output_schema=SearchOutput,
+    )
     builder.add_node("open", nodes.open_search)
     builder.add_node("plan", nodes.plan)
     builder.add_node("niche", build_niche_graph())
@@ -100,10 +111,9 @@ def after_plan(state: SearchState) -> list[Send] | Literal["report"]:
     ]
 
 
-def run_config(trainings: int | None = None) -> RunnableConfig:
+def run_config() -> RunnableConfig:
     """Steps for as many generations as a run may have, and threads for all niches of one."""
-    most = trainings or SearchRequest.model_fields["trainings"].metadata[1].le
-    return RunnableConfig(recursion_limit=4 * int(most) + 20, max_concurrency=_THREADS)
+    return RunnableConfig(recursion_limit=_STEPS, max_concurrency=_THREADS)
 
 
 graph = build_graph()

@@ -194,7 +194,7 @@ def time(state: NicheState) -> dict[str, Any]:
     for arch in _in_turn(state):
         if len(timings) == state["view"].slots:
             break
-        answer = run.ledger.timing_of(arch) or run.context.device.measure([arch])[0]
+        answer = run.ledger.timing_of(arch) or _measured(run, arch, niche)
         if isinstance(answer, Failure):
             run.ledger.fail(answer, generation, niche)
             failures.append(answer)
@@ -203,13 +203,22 @@ def time(state: NicheState) -> dict[str, Any]:
         if not run.context.device.exact:
             run.ledger.time(answer, generation)
             events.append(_event(state, run, "time", "timing", **answer.model_dump(mode="json")))
-            run.inputs.progress({"timed": arch, "latency_ms": answer.median_ms})
         refused = over_limit(run, answer)
         if refused:
             events.append(_event(state, run, "time", "refused", arch=arch, why=refused))
             continue
         timings.append(answer)
     return {"timings": tuple(timings), "failures": tuple(failures), "events": events}
+
+
+def _measured(run: Run, arch: str, niche: str) -> Timing | Failure:
+    """What the device says of one network."""
+    if run.context.device.exact:
+        return run.context.device.measure([arch])[0]
+    run.tell({"timing": arch, "niche": niche})
+    answer = run.context.device.measure([arch])[0]
+    run.tell({"timed": arch, "latency_ms": getattr(answer, "median_ms", None)})
+    return answer
 
 
 def _in_turn(state: NicheState) -> list[str]:
@@ -234,9 +243,9 @@ def train(state: NicheState) -> dict[str, Any]:
         if t.arch not in done
     ]
     for order in orders[: max(0, slots)]:
-        run.inputs.progress({"training": order.arch, "niche": order.niche})
+        run.tell({"training": order.arch, "niche": order.niche})
         answer = run.trainer.train(order)
-        run.inputs.progress({"trained": order.arch, "answer": answer.model_dump(mode="json")})
+        run.tell({"trained": order.arch, "answer": answer.model_dump(mode="json")})
     measured = run.ledger.measured_in(generation, view.niche.id)
     failed = run.ledger.failures_in(generation, view.niche.id)
     metric = view.metric.name

@@ -3,9 +3,11 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from langgraph.runtime import Runtime
 
 from llm_nas.domain import Candidate, Measurement, SearchRequest, TraceEvent
 from llm_nas.errors import RunStopped
@@ -15,18 +17,24 @@ from llm_nas.graph.ledger import RUN, Outcome
 from llm_nas.graph.opening import open_generation
 from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
-from llm_nas.graph.run import Run, opened
-from llm_nas.graph.state import NichePlan, SearchInput, SearchState
+from llm_nas.graph.run import Inputs, Run, opened
+from llm_nas.graph.state import NichePlan, SearchContext, SearchInput, SearchState
 from llm_nas.ports import Lesson
 
 _OPENING_STREAM, _PLAN_STREAM = 0, 1
 """Names of the random streams: an opening never draws what a plan draws."""
 
 
-def open_search(state: SearchInput) -> dict[str, Any]:
+def open_search(state: SearchInput, runtime: Runtime[SearchContext]) -> dict[str, Any]:
     """Make the run's folder where there is none yet, open its ports, and tell what they are."""
     folder = state.run_dir or _new_folder(state)
-    run = opened(folder)
+    context = runtime.context or SearchContext()
+    try:
+        run = opened(folder, Inputs(picture=context.picture, keep=context.keep))
+    except Exception:
+        if state.run_dir is None:  # refused: nothing is left of it
+            run_dir.discard(Path(folder))
+        raise
     if not run.ledger.recorded(-1, RUN):
         events = [_opening_event(run)]
         run.ledger.record(-1, Outcome(niche=RUN), events)
@@ -61,6 +69,7 @@ def _opening_event(run: Run) -> TraceEvent:
         recalled_claims=[h.id for h in run.recalled.claims],
         recalled_trainings=len(run.recalled.trainings),
         notes=list(run.context.notes),
+        metric=run.context.task.metric.model_dump(mode="json"),
     )
 
 
@@ -176,7 +185,7 @@ def learn(state: SearchState) -> dict[str, Any]:
     for block in run.ledger.blocks(generation):
         run.trace.append(block)
     _watch_models(run)
-    run.inputs.progress(done)
+    run.tell(done)
     return {"generation": generation + 1, "progress": done}
 
 
@@ -222,4 +231,6 @@ def report(state: SearchState) -> dict[str, Any]:
     run = opened(state["run_dir"])
     written = write_report(run, state["finished"])
     body = written.model_dump(mode="json")
+    if run.served:
+        run.close()
     return {name: body[name] for name in ("front", "hv", "hv_at", "trainings", "failures")}

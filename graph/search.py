@@ -80,8 +80,7 @@ def resume(
 def drive(run: Run) -> SearchReport:
     """Take an opened run's graph to its end, from wherever its last checkpoint is."""
     control = run.control
-    config = run_config(run.request.trainings)
-    config |= RunnableConfig(configurable={"thread_id": run.id})
+    config = run_config() | RunnableConfig(configurable={"thread_id": run.id})
     try:
         with (
             _one_line_errors(run.folder),

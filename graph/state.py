@@ -5,9 +5,10 @@ holds where the run is, counters, and the plan of one generation.
 """
 
 import operator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from langgraph.channels import UntrackedValue
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from typing_extensions import TypedDict
 
 from llm_nas.claims import Heuristic
@@ -20,14 +21,43 @@ from llm_nas.domain import (
     TraceEvent,
     Verdict,
 )
+from llm_nas.errors import RequestError, first_problem
 from llm_nas.ports import Analysis, NicheView
+
+Did: TypeAlias = dict[str, dict[str, Any]]
+"""What happened in the steps of each niche: `{niche: {step: plain data}}`."""
+
+
+def _together(past: Did, now: Did) -> Did:
+    """What niches did last, step by step."""
+    return past | {niche: {**past.get(niche, {}), **steps} for niche, steps in now.items()}
 
 
 class SearchInput(SearchRequest):
     """What starts a graph: the fields of a request, flat, every one with its default."""
 
     run_dir: str | None = Field(
-        None, description="Folder of a run that exists already; empty: a new run."
+        default=None, description="Folder of a run that exists already; empty: a new run."
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one_line(
+        cls, data: Any, check: ModelWrapValidatorHandler["SearchInput"]
+    ) -> "SearchInput":
+        """Refuse wrong fields in the one line that the shell would print."""
+        try:
+            return check(data)
+        except ValidationError as error:
+            raise RequestError(first_problem(error)) from None
+
+
+class SearchContext(BaseModel):
+    """What a graph may be told beside its input; every field has its default."""
+
+    picture: bool = Field(default=True, description="Whether the report draws the front.")
+    keep: bool = Field(
+        default=True, description="Whether claims and trainings are added to the shared store."
     )
 
 
@@ -54,6 +84,8 @@ class SearchState(TypedDict):
     """Why no further generation is planned; empty while the search goes on."""
     progress: dict[str, Any]
     """What the last generation did, for streams."""
+    did: Annotated[Did, UntrackedValue(dict, guard=False)]
+    """What one niche did, for streams; no checkpoint keeps it."""
 
 
 class SearchOutput(TypedDict):
@@ -92,7 +124,10 @@ class NicheState(NicheInput):
     """What the niche did, for streams."""
     events: Annotated[list[TraceEvent], operator.add]
     """What happened, in order; where two nodes run at once, by their names."""
+    did: Annotated[Did, _together]
 
 
 class NicheOutput(TypedDict):
-    """A niche hands nothing back: its outcome is in the ledger."""
+    """A niche hands back what it did, for streams; its outcome is in the ledger."""
+
+    did: Annotated[Did, _together]

@@ -99,39 +99,71 @@ class SearchRequest(Frozen):
     `FILE.npz` or `FILE.csv`; `device` a name, `host` or `NAME=FILE.csv|cmd:...|ssh://...`.
     """
 
-    space: str | None = Field(default=None, description="A family of networks, by name or file.")
-    task: str | None = Field(default=None, description="What the networks are trained for.")
-    device: str | None = Field(default=None, description="What latency is measured on.")
-    trainings: Annotated[int, Field(ge=1, le=100_000)] = 60
-    hours: Annotated[float, Field(gt=0)] | None = None
-    opening: Annotated[int, Field(ge=1, le=10_000)] = 12
-    batch: Annotated[int, Field(ge=1, le=1_000)] = 6
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    model: str = "offline"
-    base_url: str | None = None
+    space: str | None = Field(
+        default=None,
+        description="A family of networks: a name, FILE.py[:NAME], FILE.toml or around:...",
+    )
+    task: str | None = Field(
+        default=None,
+        description="What networks are trained for: a name, a folder, FILE.npz or FILE.csv.",
+    )
+    device: str | None = Field(
+        default=None,
+        description="Where latency counts: a name, host, or NAME=FILE.csv|cmd:...|ssh://...",
+    )
+    trainings: int = Field(
+        default=60, ge=1, le=100_000, description="How many networks may be trained."
+    )
+    hours: float | None = Field(default=None, gt=0, description="Stop planning after this time.")
+    opening: int = Field(
+        default=12, ge=1, le=10_000, description="Networks of the first generation."
+    )
+    batch: int = Field(default=6, ge=1, le=1_000, description="Networks of each later generation.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Equal seeds give equal fronts.")
+    model: str = Field(default="offline", description="offline, PROVIDER:NAME or manual:DIR.")
+    base_url: str | None = Field(default=None, description="An OpenAI-compatible server.")
     open: Literal["model", "zero-cost", "random"] | None = Field(
         default=None,
-        description="Who opens; None: the model where there is one, else zero-cost scores.",
+        description="Who opens; empty: the model where there is one, else zero-cost scores.",
     )
-    model_share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    blind: bool = False
-    accuracy: Literal["trained", "predicted"] = "trained"
-    labels: Annotated[int, Field(ge=20, le=15_000)] = 1000
-    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
-    max_params_m: Annotated[float, Field(gt=0)] | None = None
-    max_macs_m: Annotated[float, Field(gt=0)] | None = None
-    max_file_mb: Annotated[float, Field(gt=0)] | None = None
-    epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    precision: Literal["fp32", "int8"] = "fp32"
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
-    engine: Literal["local", "ray"] = "local"
-    baselines: Annotated[int, Field(ge=0, le=100)] | None = None
+    model_share: float = Field(
+        default=0.3, ge=0, le=1, description="Most of a batch a model gets."
+    )
+    blind: bool = Field(default=False, description="Hide all names from the model.")
+    accuracy: Literal["trained", "predicted"] = Field(
+        default="trained", description="Whether networks are trained, or predicted from labels."
+    )
+    labels: int = Field(
+        default=1000, ge=20, le=15_000, description="Labels of accuracy: predicted."
+    )
+    max_latency_ms: float | None = Field(default=None, gt=0, description="Hard limit in ms.")
+    max_params_m: float | None = Field(default=None, gt=0, description="Hard limit in millions.")
+    max_macs_m: float | None = Field(default=None, gt=0, description="Hard limit in millions.")
+    max_file_mb: float | None = Field(default=None, gt=0, description="Hard limit in MB.")
+    epochs: int | None = Field(default=None, ge=1, le=10_000, description="Of one training.")
+    precision: Literal["fp32", "int8"] = Field(default="fp32", description="Of exported networks.")
+    workers: int = Field(default=1, ge=1, le=1_000, description="Trainings at the same time.")
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="ray needs to be installed."
+    )
+    baselines: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Small known networks trained beside, on real tasks.",
+    )
     partition: str | None = Field(
-        default=None, description="How niches are cut; None: the space's own."
+        default=None, description="How niches are cut; empty: the space's own."
     )
-    store: Path | None = None
-    out: Path | None = None
-    data_dir: Path | None = None
+    store: Path | None = Field(
+        default=None, description="Claims and trainings to start from, add to."
+    )
+    ban: tuple[str, ...] = Field(default=(), description="Ids of claims that are never shown.")
+    pin: tuple[str, ...] = Field(
+        default=(), description="Ids of claims that are always shown, first."
+    )
+    out: Path | None = Field(default=None, description="Folder of the run; empty: runs/ID.")
+    data_dir: Path | None = Field(default=None, description="Folder of public tables.")
 
     @property
     def protocol(self) -> int:

@@ -3,6 +3,8 @@
 A message is one line: what was given, what was expected, what to do.
 """
 
+from pydantic import ValidationError
+
 
 class LlmNasError(Exception):
     """Root of all errors raised on purpose; `exit_code` is what the shell sees."""
@@ -48,3 +50,11 @@ class RunStopped(LlmNasError):
     """A run ended early and can be resumed."""
 
     exit_code = 3
+
+
+def first_problem(error: ValidationError, dashes: str = "") -> str:
+    """The first problem of refused fields in one line: name, value and what is allowed."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    name = f"{dashes}{name.replace('_', '-')}" if dashes else name
+    return f"{name} {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

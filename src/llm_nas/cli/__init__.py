@@ -14,8 +14,10 @@ from llm_nas.cli import (
     ablate,
     bias,
     compare,
+    config,
     data,
     device,
+    doctor,
     finish,
     fork,
     heuristics,
@@ -28,7 +30,7 @@ from llm_nas.cli import (
     transfer,
 )
 from llm_nas.cli.output import console, say
-from llm_nas.errors import LlmNasError
+from llm_nas.errors import LlmNasError, first_problem
 
 _INTERRUPTED = 130
 
@@ -38,7 +40,6 @@ def _app() -> typer.Typer:
         name="llm-nas",
         help="Name a family of networks, your data and your device; get the front of both.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
@@ -57,6 +58,8 @@ def _app() -> typer.Typer:
     app.add_typer(data.app, name="data")
     app.add_typer(device.app, name="device")
     app.add_typer(runs.app, name="runs")
+    app.add_typer(config.app, name="config")
+    app.command("doctor")(doctor.doctor)
     app.callback(invoke_without_command=True)(_version)
     return app
 
@@ -82,7 +85,7 @@ def run(arguments: list[str]) -> int:
             return error.exit_code
         return _complain(_line(error, arguments), error.exit_code)
     except ValidationError as error:
-        return _complain(_invalid(error), 2)
+        return _complain(first_problem(error, "--"), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", _INTERRUPTED)
     except typer.Exit as stop:
@@ -108,10 +111,3 @@ def _line(error: Exception, arguments: list[str]) -> str:
     for option, value in pairwise(arguments):
         text = text.replace(f"value for '{option}':", f"value {value!r} for {option}:")
     return text
-
-
-def _invalid(error: ValidationError) -> str:
-    """The first problem, as argument, value and what is allowed."""
-    first = error.errors(include_url=False)[0]
-    name = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-    return f"{name} {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
