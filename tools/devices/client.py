@@ -79,11 +79,16 @@ class RunnerClient:
     ) -> None:
         self.name = name
         self._connect = connect
-        self._request_seconds = request_seconds
+        self.request_seconds = request_seconds
         self._patience_seconds = patience_seconds
         self._say = say or _silent
         self._link: Link | None = None
         self._hello: Hello | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of what holds the connection, while there is one."""
+        return None if self._link is None else self._link.pid
 
     def hello(self) -> Hello:
         """Who answers; connects where there is no connection yet."""
@@ -126,7 +131,7 @@ class RunnerClient:
                 self._reach()
             link = self._link
             try:
-                answer = {} if link is None else link.ask(request, self._request_seconds)
+                answer = {} if link is None else link.ask(request, self.request_seconds)
             except LinkBroken as error:
                 self._link = None
                 reasons.append(str(error))

@@ -51,7 +51,7 @@ class RealTask:
         self.weights = WeightStore(folder)
         self._recipe = Recipe()
         self.tell = tell
-        self._trainer = trainer
+        self.trainer = trainer
 
     @property
     def chance(self) -> float:
@@ -105,8 +105,8 @@ class RealTask:
             raise RequestError(f"a fidelity of {fidelity} was asked for, it lies in (0, 1]")
         epochs = self.epochs_at(fidelity)
         share = epochs / self.epochs
-        if self._trainer is not None:
-            return self._trainer.train(arch, fidelity, seed, share, self.tell)
+        if self.trainer is not None:
+            return self.trainer.train(arch, fidelity, seed, share, self.tell)
         started = time.perf_counter()
         try:
             network = self.build(arch, seed)
@@ -143,13 +143,13 @@ class RealTask:
     def of(self, space: SearchSpace, reference: str) -> "RealTask":
         """The same images, recipe and epochs for another space, which opens as `reference`."""
         folder = self.weights.folder.with_name(space.name) / self.weights.folder.name
-        trainer = None if self._trainer is None else self._trainer.of(reference, folder.parent)
+        trainer = None if self.trainer is None else self.trainer.of(reference, folder.parent)
         return RealTask(self.name, space, self.data, self.epochs, folder, self.tell, trainer)
 
     def close(self) -> None:
         """End the trainer's process, where there is one."""
-        if self._trainer is not None:
-            self._trainer.close()
+        if self.trainer is not None:
+            self.trainer.close()
 
     def _trained(self, network: "Normalised", arch: Arch, epochs: int, seed: int) -> float:
         from llm_nas.tools.tasks.training import accuracy_pct, fit

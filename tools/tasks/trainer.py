@@ -61,7 +61,7 @@ class Trainer:
         started = time.perf_counter()
         request = {"arch": arch, "fidelity": fidelity, "training_seed": seed}
         try:
-            answer = self._started().ask(request, _SILENT_SECONDS, _passing(arch, tell))
+            answer = self.started().ask(request, _SILENT_SECONDS, _passing(arch, tell))
             return _ANSWER.validate_python(answer["result"])
         except (LinkBroken, ValidationError, KeyError) as error:
             self._link = None
@@ -83,7 +83,8 @@ class Trainer:
             self._link.close()
         self._link = None
 
-    def _started(self) -> Link:
+    def started(self) -> Link:
+        """The connection to the child, which is started where there is none."""
         if self._link is None:
             threads = str(self._setting.threads)
             command = (sys.executable, "-m", __name__, self._setting.model_dump_json())

@@ -71,9 +71,9 @@ class Fake:
 def runner_of(device: RealDevice) -> int:
     """Process id of the runner that answers now."""
     device.client.hello()
-    link = device.client._link
-    assert link is not None
-    return link.pid
+    pid = device.client.pid
+    assert pid is not None
+    return pid
 
 
 def test_the_host_times_builds_and_names_what_fails() -> None:
@@ -201,7 +201,7 @@ def test_banners_are_skipped_and_another_protocol_is_refused(fake: Fake, model: 
 
 def test_silence_is_a_lost_connection(fake: Fake, model: Path) -> None:
     device = fake.device('import time; runner.OPERATIONS["time"] = lambda r: time.sleep(60)')
-    device.client._request_seconds = 0.2
+    device.client.request_seconds = 0.2
     with pytest.raises(ToolError, match="no answer in time"):
         device.time_file(model)
 

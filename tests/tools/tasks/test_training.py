@@ -39,7 +39,11 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> RealTask:
 
 def test_a_network_learns_and_its_weights_are_kept(task: RealTask) -> None:
     told: list[tuple[Arch, Progress]] = []
-    task.tell = lambda arch, progress: told.append((arch, progress))
+
+    def tell(arch: Arch, progress: Progress) -> None:
+        told.append((arch, progress))
+
+    task.tell = tell
     label = task.train(GOOD, 1.0, 0)
     task.tell = None
     assert isinstance(label, Label)
@@ -182,7 +186,7 @@ def test_a_trainer_ends_with_the_search_that_started_it(tmp_path: Path) -> None:
         from llm_nas.tools.tasks.real import open_real_task
         space = open_space("mobile", TaskShape(height=8, width=8))
         task = open_real_task("digits", space, epochs=9, folder=pathlib.Path({str(tmp_path)!r}))
-        print(task._trainer._started().pid, flush=True)
+        print(task.trainer.started().pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -206,7 +210,7 @@ def test_a_killed_trainer_is_one_failure_and_the_next_training_works(tmp_path: P
     arch = min(
         (space.sample(rng) for _ in range(200)), key=lambda a: space.quantities([a])["macs_m"]
     )
-    trainer = task._trainer
+    trainer = task.trainer
     assert trainer is not None
 
     def kill() -> None:
