@@ -17,7 +17,7 @@ from llm_nas.tools.advisor.beliefs import Beliefs, Believed, Choice
 from llm_nas.tools.advisor.expected import ExpectedPoint, expected_front, niche_doubts
 from llm_nas.tools.advisor.opening import Opening
 from llm_nas.tools.advisor.pool import Catalogue, Described, grown, near_front
-from llm_nas.tools.advisor.scores import Scores
+from llm_nas.tools.advisor.scores import ENTERS, Scores
 
 MODEL_FROM = 4
 """Trained networks needed before a model is fitted."""
@@ -94,7 +94,8 @@ class ParetoAdvisor:
             self._catalogue.forget_latencies()
         prior: Believed | None = None if isinstance(self._prior, bool) else self._prior
         if self._prior is True:
-            kept = [v.source for v in self.sources(history) if v.kept]
+            verdicts = self.sources(history)
+            kept = [v.source for v in verdicts if (v.rank_correlation or 0.0) >= ENTERS]
             prior = self._scores.believed(kept)
         return Beliefs(self._catalogue, self._metric, self._chance, history, prior)
 

@@ -18,7 +18,7 @@ from llm_nas.tools.advisor.improvement import (
 )
 from llm_nas.tools.advisor.pool import Catalogue, Described
 from llm_nas.tools.advisor.reference import reference_of
-from llm_nas.tools.advisor.targets import SHARES, LogAbove, log_above
+from llm_nas.tools.advisor.targets import DOUBT, SHARES, LogAbove, log_above
 
 Believed: TypeAlias = Callable[[Sequence[Arch]], FloatArray]
 """A number per architecture that may say something about its error, `(n,)`."""
@@ -136,11 +136,12 @@ def _likeliest(at: Points, errors: FloatArray) -> tuple[LogAbove, Process]:
     """The scale on which a process explains the errors best, and that process."""
     found: list[tuple[float, LogAbove, Process]] = []
     for share in SHARES:
+        doubt = 0.0 if share == SHARES[0] else DOUBT
         scale = log_above(errors, share)
         targets = scale.targets(errors)
         process = Process(at, targets)
         # The density of errors is that of targets times the slope of the logarithm.
-        found.append((process.likelihood - float(np.sum(targets)), scale, process))
+        found.append((process.likelihood - float(np.sum(targets)) - doubt, scale, process))
     best = max(found, key=lambda one: one[0])
     return best[1], best[2]
 

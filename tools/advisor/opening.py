@@ -20,8 +20,9 @@ CHILDREN = 250
 """Of the evolution that finds the believed front where a space cannot be listed."""
 LIKELY = 0.5
 """Least probability of meeting the limits for a member of the opening."""
-HEDGED = 1 / 6
-"""Share of the opening that is drawn at random, because scores can mislead."""
+HEDGED, MANY = 1 / 6, 3
+"""Share of the opening that does not trust the mean of all scores, because scores can mislead: it
+follows single scores where there are so many, else it is drawn at random."""
 _TRIES = 20
 
 
@@ -45,18 +46,24 @@ class Opening:
         chosen: list[Candidate] = []
         if self._informed:
             informed = size - round(HEDGED * size)
-            chosen = self._from_front(informed, taken, rng)
+            chosen = self._from_front(informed, taken, rng, self._scores.names)
+            if len(self._scores.names) >= MANY:
+                chosen += self._from_single(size - informed, taken, chosen, rng)
         taken |= {self._catalogue.space.twin(c.arch) for c in chosen}
         return (*chosen, *self._at_random(size - len(chosen), taken, rng))
 
     def _from_front(
-        self, size: int, taken: frozenset[Arch], rng: np.random.Generator
+        self,
+        size: int,
+        taken: frozenset[Arch],
+        rng: np.random.Generator,
+        names: Sequence[str],
     ) -> list[Candidate]:
-        front = believed_front(self._catalogue, self._scores, rng)
+        front = believed_front(self._catalogue, self._scores, rng, names)
         twin = self._catalogue.space.twin
         fresh = np.flatnonzero([twin(arch) not in taken for arch in front.archs])
         front = front.take(fresh)
-        named = ", ".join(self._scores.names)
+        named = ", ".join(names)
         return [
             Candidate(
                 arch=front.archs[i],
@@ -65,8 +72,24 @@ class Opening:
                 operator="front",
                 reason=f"nothing as fast has a higher mean of {named}; no label was looked at",
             )
-            for i in spread_over(front.latency_ms, self._scores.mean(front.archs), size)
+            for i in spread_over(front.latency_ms, self._scores.mean(front.archs, names), size)
         ]
+
+    def _from_single(
+        self,
+        size: int,
+        taken: frozenset[Arch],
+        chosen: Sequence[Candidate],
+        rng: np.random.Generator,
+    ) -> list[Candidate]:
+        """From the inside of fronts of single scores, in an order that is drawn."""
+        found: list[Candidate] = []
+        twin = self._catalogue.space.twin
+        for place in rng.permutation(len(self._scores.names))[:size]:
+            seen = taken | {twin(c.arch) for c in (*chosen, *found)}
+            inner = self._from_front(5, seen, rng, [self._scores.names[int(place)]])[1:-1]
+            found += inner[len(inner) // 2 :][:1]
+        return found
 
     def _at_random(
         self, size: int, taken: frozenset[Arch], rng: np.random.Generator
@@ -110,13 +133,15 @@ class Opening:
         return None
 
 
-def believed_front(catalogue: Catalogue, scores: Scores, rng: np.random.Generator) -> Described:
+def believed_front(
+    catalogue: Catalogue, scores: Scores, rng: np.random.Generator, names: Sequence[str]
+) -> Described:
     """Members that none as fast beats in mean score, by latency."""
 
     def front_of(described: Described) -> Described:
         usable = described.feasible >= LIKELY
         inside = described.take(usable & scores.known(described.archs))
-        kept = staircase_mask(inside.latency_ms, -scores.mean(inside.archs))
+        kept = staircase_mask(inside.latency_ms, -scores.mean(inside.archs, names))
         front = inside.take(kept)
         return front.take(np.argsort(front.latency_ms))
 

@@ -14,6 +14,9 @@ CHECKED_FROM = 8
 """Labels needed before a score is judged."""
 AGREES = 0.3
 """Least rank correlation of a score with accuracy at which it is believed."""
+ENTERS = 0.9
+"""Least rank correlation at which a score enters the process: weaker ones say less than the
+networks' structure does."""
 YARDSTICK = 256
 """Members drawn to put scores on one scale in a space that cannot be listed."""
 

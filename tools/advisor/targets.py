@@ -17,6 +17,8 @@ SHARES = (0.25, 1.0, 4.0)
 Far floors leave errors nearly as they are, close ones stretch the good end. Which one a process
 explains best is for the data to say.
 """
+DOUBT = 3.0
+"""Log odds against any but the first before the data speak."""
 
 
 @dataclass(frozen=True, slots=True)
