@@ -3,6 +3,7 @@
 Commands import what they need when they run, so that `--help` stays quick.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated
 
@@ -30,7 +31,8 @@ from llm_nas.cli import (
     transfer,
 )
 from llm_nas.cli.output import console, say
-from llm_nas.errors import LlmNasError, first_problem
+from llm_nas.config import Commands, Setting, default_map, read_settings
+from llm_nas.errors import LlmNasError, RequestError, first_problem
 
 _INTERRUPTED = 130
 
@@ -78,7 +80,7 @@ def _version(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = _app()(arguments, standalone_mode=False)
+        code = _run(arguments)
     except (LlmNasError, TyperException) as error:
         if isinstance(error, TyperException) and error.format_message().startswith("Usage:"):
             say(error.format_message(), console)
@@ -94,6 +96,44 @@ def run(arguments: list[str]) -> int:
     if code == _INTERRUPTED:
         return _complain("interrupted", _INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _run(arguments: list[str]) -> object:
+    """Run with defaults from the environment and the file of settings."""
+    command = typer.main.get_command(_app())
+    settings = _settings(config.options_of(command), arguments)
+    try:
+        return command.main(
+            args=arguments,
+            prog_name="llm-nas",
+            standalone_mode=False,
+            default_map=default_map(settings),
+        )
+    except (LlmNasError, TyperException, ValidationError) as error:
+        typed = {argument.partition("=")[0] for argument in arguments}
+        if where := _blamed(error, [s for s in settings if f"--{s.option}" not in typed]):
+            text = first_problem(error) if isinstance(error, ValidationError) else _line(error, [])
+            raise RequestError(f"{where}: {text}") from error
+        raise
+
+
+def _settings(commands: Commands, arguments: list[str]) -> tuple[Setting, ...]:
+    """What file and environment say; help and the doctor must work beside a broken file."""
+    try:
+        return read_settings(commands)
+    except RequestError:
+        if "--help" in arguments or "--version" in arguments or arguments[:1] == ["doctor"]:
+            return ()
+        raise
+
+
+def _blamed(error: Exception, settings: Sequence[Setting]) -> str:
+    """Where a refused option was set, if not on the command line."""
+    parameter = getattr(error, "param", None)
+    name = getattr(parameter, "name", "")
+    if isinstance(error, ValidationError):
+        name = str(error.errors()[0]["loc"][0])
+    return next((s.where for s in settings if name in (s.parameter, s.parameter.rstrip("_"))), "")
 
 
 def _complain(message: str, code: int) -> int:

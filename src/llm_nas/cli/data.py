@@ -157,15 +157,13 @@ def build_truth(
     How well it agrees with rows that it never saw is printed and written beside it.
     """
     from llm_nas.errors import RequestError
-    from llm_nas.tools.data.locate import named_directory
     from llm_nas.tools.data.truth.build import build_truth as build
     from llm_nas.tools.data.truth.build import rows_of
     from llm_nas.tools.data.truth.model import TASK_OF
 
     if space not in TASK_OF:
         raise RequestError(f"--space {space}: expected one of {', '.join(TASK_OF)}")
-    named = named_directory(data_dir)
-    rows = rows_of(space, named[0] if named is not None else None)
+    rows = rows_of(space, data_dir)
     say(f"fitting {len(rows.archs)} rows; this takes some minutes", console)
     card = build(rows, path, lambda line: say(line, console))
     if as_json:
