@@ -37,7 +37,7 @@ GROUPS = {
         for task in ("cifar10", "cifar100", "ImageNet16-120")
         for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
     ],
-    "hwgpt-s": [f"hwgpt-s/openwebtext/{d}" for d in ("h100", "cpu_meta", "a100", "P100")],
+    "hwgpt-s": [f"hwgpt-s/openwebtext/{d}" for d in ("h100", "cpu_meta", "a100", "p100")],
 }
 TARGETS = {
     "anb": {"12": 0.92, "24": 0.945, "36": 0.955, "60": 0.965, "120": 0.975},
