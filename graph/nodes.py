@@ -79,7 +79,8 @@ def plan(state: SearchState) -> dict[str, Any]:
     _refuse_rewound(run, generation)
     finished = _finished(run, generation)
     if finished:
-        return {"plans": [], "why": [], "finished": finished}
+        over = {"generation": generation, "finished": finished}
+        return {"plans": [], "why": [], "finished": finished, "did": {RUN: {"plan": over}}}
     history = history_before(run, generation)
     left = run.request.trainings - run.ledger.spent(before=generation)
     opening = generation == 0 and len(run.recalled.trainings) < run.request.opening
@@ -94,9 +95,12 @@ def plan(state: SearchState) -> dict[str, Any]:
         with run.clocked("advisor"):
             chosen = run.advisor.plan(history, wanted, rng)
     plans = deal(chosen, wanted, [n.id for n in run.partition.niches], history.measured)
+    why = [_why(c) for c in chosen]
+    slots = {p["niche"]: p["slots"] for p in plans}
     return {
         "plans": plans,
-        "why": [_why(c) for c in chosen],
+        "why": why,
+        "did": {RUN: {"plan": {"generation": generation, "slots": slots, "why": why}}},
         "told": [event.model_dump(mode="json") for event in told],
         "finished": "",
     }
@@ -186,7 +190,9 @@ def learn(state: SearchState) -> dict[str, Any]:
         run.trace.append(block)
     _watch_models(run)
     run.tell(done)
-    return {"generation": generation + 1, "progress": done}
+    told = [event.data for event in events if event.role == "knowledge"]
+    did = {RUN: {"learn": done | {"claims": told}}}
+    return {"generation": generation + 1, "progress": done, "did": did}
 
 
 def lesson_of(run: Run, generation: int) -> Lesson:

@@ -7,9 +7,9 @@ holds where the run is, counters, and the plan of one generation.
 import operator
 from typing import Annotated, Any, TypeAlias
 
-from langgraph.channels import UntrackedValue
+from langgraph.channels import EphemeralValue
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from llm_nas.claims import Heuristic
 from llm_nas.domain import (
@@ -84,8 +84,8 @@ class SearchState(TypedDict):
     """Why no further generation is planned; empty while the search goes on."""
     progress: dict[str, Any]
     """What the last generation did, for streams."""
-    did: Annotated[Did, UntrackedValue(dict, guard=False)]
-    """What one niche did, for streams; no checkpoint keeps it."""
+    did: Annotated[Did, EphemeralValue(dict, guard=False)]
+    """What the last step did, for streams; forgotten by the next."""
 
 
 class SearchOutput(TypedDict):
@@ -97,6 +97,8 @@ class SearchOutput(TypedDict):
     hv_at: dict[str, float]
     trainings: float
     failures: list[dict[str, Any]]
+    did: NotRequired[Annotated[Did, EphemeralValue(dict, guard=False)]]
+    """While it streams alone: LangGraph's server sends updates of output fields only."""
 
 
 class NicheInput(TypedDict):

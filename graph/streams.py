@@ -16,7 +16,7 @@ Step = Callable[[NicheState], dict[str, Any]]
 
 
 def telling(name: str, step: Step) -> Step:
-    """A niche's step that also says what it did, in the stream modes `updates` and `values`."""
+    """A niche's step that also says what it did, for the stream mode `updates`."""
 
     def told(state: NicheState) -> dict[str, Any]:
         update = step(state)
