@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -83,6 +84,8 @@ class RunnerClient:
         self._patience_seconds = patience_seconds
         self._say = say or _silent
         self._link: Link | None = None
+        self._turn = threading.RLock()
+        """Callers in threads take turns: two timings at once would disturb each other."""
         self._hello: Hello | None = None
 
     @property
@@ -92,9 +95,10 @@ class RunnerClient:
 
     def hello(self) -> Hello:
         """Who answers; connects where there is no connection yet."""
-        if self._link is None or self._hello is None:
-            self._reach()
-        return self._known()
+        with self._turn:
+            if self._link is None or self._hello is None:
+                self._reach()
+            return self._known()
 
     def time(self, model: bytes, card: DeviceCard) -> Sessions:
         """Several sessions of one ONNX file.
@@ -125,6 +129,10 @@ class RunnerClient:
         self._link = None
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._turn:
+            return self._asked(request)
+
+    def _asked(self, request: Mapping[str, Any]) -> dict[str, Any]:
         reasons: list[str] = []
         while len(reasons) < _TRIES:
             if self._link is None:

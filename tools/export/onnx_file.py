@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -25,6 +26,8 @@ OPSETS: dict[Exporter, int] = {"trace": 17, "dynamo": 18}
 TOLERANCE = 1e-3
 """Greatest difference of logits, in units of their standard deviation (at least 1)."""
 _BATCH = 256
+_TURN = threading.Lock()
+"""Torch's exporters keep global state: one export at a time."""
 
 Images: TypeAlias = npt.NDArray[np.float32]
 
@@ -50,7 +53,7 @@ def export(network: nn.Module, shape: TaskShape, path: Path, exporter: Exporter)
     example = torch.rand(2, shape.channels, shape.height, shape.width)
     partial = path.with_name(path.name + ".part")
     try:
-        with _quietly():
+        with _TURN, _quietly():
             _write(network, example, partial, exporter)
         partial.replace(path)
     except Exception as error:  # exporters raise dozens of kinds

@@ -36,7 +36,7 @@ class Recipe:
     """What does not depend on the network; `key` names it where trainings are reused."""
 
     batch: int = 64
-    learning_rate: float = 0.2
+    learning_rate: float = 0.05
     """Peak of the one-cycle schedule; Nesterov momentum .9."""
     weight_decay: float = 5e-4
     """On weights of convolutions and linear layers only."""

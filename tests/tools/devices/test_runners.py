@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_the_host_times_builds_and_names_what_fails() -> None:
     assert (broken.stage, broken.trainings) == ("build", 0.0)
     assert "no such layer" in broken.reason
     assert "ONNX Runtime" in device.source
+
+
+def test_threads_take_turns() -> None:
+    device = open_real_device("host", small_space(), SHAPE)
+    with ThreadPoolExecutor(4) as pool:
+        answers = [answer[0] for answer in pool.map(device.measure, [[GOOD], [WIDE]] * 3)]
+    device.close()
+    assert all(isinstance(answer, Timing) for answer in answers)
+    assert [answer.arch for answer in answers] == [GOOD, WIDE] * 3
 
 
 def test_a_runner_elsewhere_computes_what_is_computed_here(model: Path) -> None:
