@@ -7,23 +7,20 @@ from pathlib import Path
 from llm_nas.domain import Arch, ContextName, FloatArray
 from llm_nas.errors import RequestError
 from llm_nas.evaluation.evolve import DEFAULT_EFFORT, Effort, evolved_front
-from llm_nas.evaluation.reference import Reference, digest_of, front_of, save
+from llm_nas.evaluation.reference import Reference, save
 from llm_nas.evaluation.truth import Truth, open_truth
 from llm_nas.ports import SearchSpace
-from llm_nas.tools.data.nb201.cells import DATASETS
-from llm_nas.tools.data.tabulated import ROWS_SPACE, device_names
+from llm_nas.tools.data.tabulated import device_names
 from llm_nas.tools.data.truth.model import TASK_OF
 
 COMMAND = "llm-nas data build-reference --contexts {context}"
 
 
 def all_contexts() -> tuple[ContextName, ...]:
-    """Every context with a table of its own."""
-    families = [("nb201", task) for task in DATASETS]
-    families += [*TASK_OF.items(), (ROWS_SPACE, TASK_OF["anb"])]
+    """Every context of a truth model."""
     return tuple(
         ContextName(space=space, task=task, device=device)
-        for space, task in families
+        for space, task in TASK_OF.items()
         for device in device_names(space)
     )
 
@@ -42,26 +39,21 @@ def build_references(
         Members of every front, by context.
 
     Raises:
-        RequestError: No truth is known of a context.
+        RequestError: No truth is known of a context, or its front needs no freezing.
     """
     sizes: dict[str, int] = {}
     for context, space in contexts:
         truth = open_truth(context, space, data_dir)
         if truth is None:
             raise RequestError(f"{context}: no truth is known, so there is no reference front")
-        found = _listed(truth) if truth.archs is not None else _evolved(truth, space, effort, say)
+        if truth.archs is not None:
+            raise RequestError(f"{context}: its front is computed from its tables, never frozen")
+        found = _evolved(truth, space, effort, say)
         found = replace(found, command=COMMAND.format(context=context))
         save({str(context): found}, path)
         sizes[str(context)] = len(found.archs)
         say(f"{context}: {len(found.archs)} on the front, {found.origin}")
     return sizes
-
-
-def _listed(truth: Truth) -> Reference:
-    archs = truth.archs or ()
-    errors, latencies_ms = truth.errors(archs), truth.latencies_ms(archs)
-    digest = digest_of(errors, latencies_ms)
-    return front_of(archs, truth.learned(errors), latencies_ms, digest=digest)
 
 
 def _evolved(

@@ -1,8 +1,8 @@
 """Reference fronts: what all hypervolumes of a context are shares of.
 
-Where every architecture can be listed, the reference is the true front. On a truth model it is
-the union of long evolved runs, frozen with the command that made it; a frozen front counts for
-the tables or model it was made from and no other, known by their digest.
+Where every architecture can be listed, the reference is the true front, computed from the tables.
+On a truth model it is the union of long evolved runs, frozen with the command that made it; a
+frozen front counts for the model it was made from and no other, known by its digest.
 """
 
 import hashlib
@@ -90,7 +90,7 @@ def digest_of(*tables: FloatArray) -> str:
 
 
 def frozen(context: str, digest: str, file: Path | None = None) -> Reference | None:
-    """The front that was frozen for a context and these tables; None where there is none.
+    """The front that was frozen for a context and this truth model; None where there is none.
 
     Raises:
         DataError: The file of frozen fronts is damaged.

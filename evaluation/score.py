@@ -148,7 +148,8 @@ class Ledger:
             both,
             np.column_stack((truth.metric.errors(values), latency)),
             true,
-            np.isfinite(true).all(axis=1) & _learned(truth, true[:, 0]),
+            np.isfinite(true).all(axis=1)
+            & above_chance(truth.metric, truth.chance_error, true[:, 0]),
             np.concatenate((np.zeros(len(reused)), [s for _, s in paid])),
         )
 
@@ -170,14 +171,17 @@ def _within(spent: FloatArray, trainings: float) -> int:
     return int(np.searchsorted(spent, trainings + 1e-9, side="right"))
 
 
-def _learned(truth: Truth, errors: FloatArray) -> BoolArray:
-    chance = truth.chance_error
-    if chance is None:
+def above_chance(metric: Metric, chance_error: float | None, errors: FloatArray) -> BoolArray:
+    """`(n,)`: whether networks learned something.
+
+    An accuracy must exceed 1.5 times guessing; where lower values are better, the value of
+    guessing itself must be beaten. Without known chance every network counts.
+    """
+    if chance_error is None:
         return np.ones(errors.shape, dtype=np.bool_)
-    if truth.metric.higher_is_better:
-        best = truth.metric.best
-        chance = best - ABOVE_CHANCE * (best - chance)
-    return np.asarray(errors < chance, dtype=np.bool_)
+    if metric.higher_is_better:
+        chance_error = metric.best - ABOVE_CHANCE * (metric.best - chance_error)
+    return np.asarray(errors < chance_error, dtype=np.bool_)
 
 
 def score(

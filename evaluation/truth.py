@@ -10,7 +10,7 @@ import numpy as np
 from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, ContextName, FloatArray, Metric
 from llm_nas.errors import DataError
 from llm_nas.evaluation.reference import Reference, digest_of, front_of, frozen
-from llm_nas.evaluation.score import ABOVE_CHANCE
+from llm_nas.evaluation.score import above_chance
 from llm_nas.ports import SearchSpace
 from llm_nas.tools.data import csv_table
 from llm_nas.tools.data.nb201 import cells
@@ -49,39 +49,29 @@ class Truth:
 
     def learned(self, errors: FloatArray) -> FloatArray:
         """The errors `(n,)` with NaN for networks that have learned nothing."""
-        if self.chance_error is None:
-            return errors
-        least = self.metric.best - ABOVE_CHANCE * (self.metric.best - self.chance_error)
-        return np.where(errors < least, errors, np.nan)
+        return np.where(above_chance(self.metric, self.chance_error, errors), errors, np.nan)
 
-    @property
+    @cached_property
     def reference(self) -> Reference:
         """The front that hypervolumes are shares of.
 
+        Where every architecture is listed it is their true front, computed on the spot.
+
         Raises:
             RequestError: No architecture has a latency and a result above chance.
+            DataError: No front is frozen for this truth model.
         """
-        return self._reference
-
-    @cached_property
-    def _reference(self) -> Reference:
-        if self.archs is None:
-            return self._evolved()
-        errors, latencies_ms = self.errors(self.archs), self.latencies_ms(self.archs)
-        digest = digest_of(errors, latencies_ms)
-        found = frozen(str(self.context), digest)
-        if found is not None:
-            return found
-        return front_of(self.archs, self.learned(errors), latencies_ms, digest=digest)
-
-    def _evolved(self) -> Reference:
+        if self.archs is not None:
+            errors, latencies_ms = self.errors(self.archs), self.latencies_ms(self.archs)
+            digest = digest_of(errors, latencies_ms)
+            return front_of(self.archs, self.learned(errors), latencies_ms, digest=digest)
         found = frozen(str(self.context), self.digest)
-        if found is not None:
-            return found
-        raise DataError(
-            f"{self.context}: no reference front is frozen for this truth model; "
-            f"run llm-nas data build-reference --contexts {self.context}"
-        )
+        if found is None:
+            raise DataError(
+                f"{self.context}: no reference front is frozen for this truth model; "
+                f"run llm-nas data build-reference --contexts {self.context}"
+            )
+        return found
 
     def beyond(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
         """Architectures outside the reference front: a reason to make it anew."""
@@ -112,7 +102,7 @@ def open_truth(
 def _of_table(context: ContextName, device: TableDevice, data_dir: Path | None) -> Truth:
     """Every architecture has a row: published test accuracies, or measured rows."""
     if context.space == ROWS_SPACE:
-        rows, values = row_lookup(context.task)
+        rows, values = row_lookup(context.task, data_dir)
     else:
         rows, values = cells.texts(), partial(true_pct, context.task, data_dir=data_dir)
     table = task_table(context.space, context.task, data_dir)

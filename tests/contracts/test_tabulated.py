@@ -12,7 +12,6 @@ CONTEXTS = (
     "nb201/cifar100/edgetpu",
     "anb/imagenet/a100",
     "hwgpt-s/openwebtext/h100",
-    "anb-rows/imagenet/tpuv3",
 )
 
 

@@ -1,7 +1,7 @@
 """Which tables are in use: a named directory, `LLM_NAS_DATA`, the user cache or the pack."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import platformdirs
@@ -45,3 +45,11 @@ def tables_folder(
     if absent := missing(folder):
         raise DataError(f"{by}: '{folder}' lacks {', '.join(absent)}")
     return folder
+
+
+def first_that_holds(files: Sequence[str | Path], data_dir: Path | None = None) -> Path | None:
+    """The first of some files that the named directory, or else the user cache, holds."""
+    named = named_directory(data_dir)
+    folders = [user_cache()] if named is None else [named[0], user_cache()]
+    paths = (folder / file for folder in folders for file in files)
+    return next((path for path in paths if path.is_file()), None)

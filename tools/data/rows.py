@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from llm_nas.domain import Arch, FloatArray, IntArray
 from llm_nas.tools.data.npz import TableFile, write_atomically
-
-ANB_ROWS = Path(__file__).parent / "pack" / "anb_rows.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,10 @@ def load(path: Path) -> Rows:
 def merged(
     space: str, source: str, archs: Sequence[Arch], table: Mapping[str, FloatArray]
 ) -> Rows:
-    """Rows with one line per architecture: values of repeated networks are averaged."""
+    """Rows with one line per architecture: values of repeated networks are averaged.
+
+    Values are in single precision, as they are stored: the same wherever rows are read from.
+    """
     position: dict[Arch, int] = {}
     for arch in archs:
         position.setdefault(arch, len(position))
@@ -75,10 +75,4 @@ def _means(rows: IntArray, values: FloatArray, size: int) -> FloatArray:
     count = np.bincount(rows[known], minlength=size)
     means = np.full(size, np.nan)
     means[count > 0] = total[count > 0] / count[count > 0]
-    return means
-
-
-@cache
-def measured_rows() -> Rows:
-    """The trained networks of Accel-NASBench, shipped with the project."""
-    return load(ANB_ROWS)
+    return means.astype(np.float32).astype(np.float64)

@@ -13,8 +13,8 @@ from llm_nas.tools.data.nb201 import Nb201Tables, cells, nb201_tables
 from llm_nas.tools.data.nb201.own import own_proxies
 from llm_nas.tools.data.nb201.pack import PACK_PATH
 from llm_nas.tools.data.nb201.tables import missing_files
+from llm_nas.tools.data.public.anb import measured_rows
 from llm_nas.tools.data.public.upstream import NOT_IN_PUBLIC_FILES
-from llm_nas.tools.data.rows import measured_rows
 from llm_nas.tools.data.truth.model import TASK_OF, truth_model, truth_path
 from llm_nas.tools.proxies.names import PROXIES
 
@@ -41,6 +41,7 @@ class Status(TypedDict):
     truth_models: dict[str, Any]
     """By space: hash, and how its task's metric agrees with rows it never saw."""
     rows: str
+    """Where the measured networks of `anb` come from, or that they are not there."""
 
 
 def data_status(data_dir: Path | None = None) -> Status:
@@ -50,7 +51,6 @@ def data_status(data_dir: Path | None = None) -> Status:
         DataError: A table, pack or truth model cannot be read.
     """
     tables = nb201_tables(data_dir)
-    rows = measured_rows()
     return Status(
         source=tables.source,
         digest=tables.digest,
@@ -59,7 +59,7 @@ def data_status(data_dir: Path | None = None) -> Status:
         missing=_missing(tables),
         own=[str(own) for task in cells.DATASETS if (own := own_proxies(task)) is not None],
         truth_models={space: _truth(space) for space in TASK_OF},
-        rows=f"{len(rows.archs)} networks, {rows.source}",
+        rows=_rows(data_dir),
     )
 
 
@@ -75,6 +75,14 @@ def _places(data_dir: Path | None) -> list[Place]:
         Place(name="user cache", path=str(cache), lacks=missing_files(cache)),
         Place(name="embedded pack", path=str(PACK_PATH), lacks=pack),
     ]
+
+
+def _rows(data_dir: Path | None) -> str:
+    try:
+        rows = measured_rows(data_dir)
+    except DataError as error:
+        return str(error)
+    return f"{len(rows.archs)} networks, {rows.source}"
 
 
 def _truth(space: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, FloatArray, Metric, TaskShape
 from llm_nas.tools.data.nb201 import cells, nb201_tables
 from llm_nas.tools.data.nb201.cost import CHANCE_PCT
-from llm_nas.tools.data.rows import measured_rows
+from llm_nas.tools.data.public.anb import measured_rows
 from llm_nas.tools.data.truth.model import TASK_OF, truth_model
 
 Lookup = Callable[[Sequence[Arch]], FloatArray]
@@ -74,8 +74,8 @@ def task_table(space: str, task: str, data_dir: Path | None = None) -> TaskTable
         )
     metric, chance = (ACCURACY, _IMAGENET_CHANCE_PCT) if task == "imagenet" else (PERPLEXITY, None)
     if space == ROWS_SPACE:
-        archs, lookup = row_lookup(task)
-        return TaskTable(metric, chance, measured_rows().source, plain(lookup), archs)
+        archs, lookup = row_lookup(task, data_dir)
+        return TaskTable(metric, chance, measured_rows(data_dir).source, plain(lookup), archs)
     model, noise = truth_model(space), _NOISE[task]
     source = f"{model.source} with noise of {noise:g}"
     return TaskTable(metric, chance, source, _noisy(partial(model.values, task), metric, noise))
@@ -97,9 +97,9 @@ def _noisy(lookup: Lookup, metric: Metric, noise: float) -> Callable[[Arch, int]
     return trained
 
 
-def row_lookup(quantity: str) -> tuple[tuple[Arch, ...], Lookup]:
+def row_lookup(quantity: str, data_dir: Path | None = None) -> tuple[tuple[Arch, ...], Lookup]:
     """The measured rows that have a value of a quantity, and the look-up of it."""
-    rows = measured_rows()
+    rows = measured_rows(data_dir)
     values = dict(zip(rows.archs, rows.quantities[quantity].tolist(), strict=True))
     return values_lookup(values)
 
@@ -129,7 +129,7 @@ def device_table(space: str, device: str, task: str, data_dir: Path | None = Non
         lookup = partial(tables.latencies_ms, task, device)
         return DeviceTable(tables.source, lookup, "HW-NAS-Bench has it as 'not available'")
     if space == ROWS_SPACE:
-        archs, of_rows = row_lookup(device)
-        return DeviceTable(measured_rows().source, of_rows, archs=archs)
+        archs, of_rows = row_lookup(device, data_dir)
+        return DeviceTable(measured_rows(data_dir).source, of_rows, archs=archs)
     model = truth_model(space)
     return DeviceTable(model.source, partial(model.values, device))

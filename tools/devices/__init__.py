@@ -41,5 +41,5 @@ def open_device(
         allowed = ", ".join((*known, "host", "NAME=FILE.csv"))
         raise RequestError(f"device: unknown '{name}' for {space.name}; use one of {allowed}")
     if summed:
-        return sums.open_sums(name, shape_of(task_name))
+        return sums.open_sums(name, shape_of(task_name), data_dir)
     return table.tabulated(name, space.name, task_name, data_dir)

@@ -9,30 +9,30 @@ from pathlib import Path
 import numpy as np
 
 from llm_nas.domain import Arch, FloatArray, TaskShape
-from llm_nas.errors import RequestError
+from llm_nas.errors import DataError, RequestError
 from llm_nas.tools.data import npz
+from llm_nas.tools.data.locate import first_that_holds
 from llm_nas.tools.devices.table import TableDevice
 
 SPACE = "fbnet"
 FBNET_DEVICES = ("edgegpu", "raspi4", "pixel3", "eyeriss", "fpga")
+FBNET_FILE = "fbnet_hwnasbench.npz"
 LARGE_IMAGE = 128
 """Images at least this high take the table of 224 pixels, smaller ones that of 32."""
-FBNET_TABLE = Path(npz.__file__).parent / "pack" / "fbnet_latency.npz"
 _LAYERS = 22
 
 
 class FbnetSums:
     """Latencies of the FBNet space on one device."""
 
-    def __init__(self, device: str, large: bool) -> None:
-        """Open the shipped table; `DataError` when it is damaged."""
-        file = npz.TableFile(FBNET_TABLE, {"devices": (len(FBNET_DEVICES),)})
-        size = "large" if large else "small"
-        row = [str(name) for name in file.read("devices")].index(device)
-        self._operations = {str(name): i for i, name in enumerate(file.read("operations"))}
-        self._table = file.read(size)[row].astype(np.float64)
-        self._fixed = float(file.read(f"{size}_fixed")[row].sum())
-        pixels = 224 if large else 32
+    def __init__(self, path: Path, device: str, large: bool) -> None:
+        """Open the published table; `DataError` when it is damaged."""
+        file = npz.TableFile(path, {})
+        size, pixels = ("imagenet", 224) if large else ("cifar100", 32)
+        row = [str(name) for name in file.read("lut_metrics")].index(f"{device}_latency")
+        self._operations = {str(name): i for i, name in enumerate(file.read("ops"))}
+        self._table = file.read(f"lut_{size}")[row].astype(np.float64)
+        self._fixed = float(file.read(f"lut_fixed_{size}")[row].sum())
         self.source = f"HW-NAS-Bench look-up tables for images of {pixels} pixels"
 
     def latencies_ms(self, archs: Sequence[Arch]) -> FloatArray:
@@ -53,7 +53,17 @@ class FbnetSums:
         return codes
 
 
-def open_sums(device: str, shape: TaskShape | None) -> TableDevice:
-    """One of `FBNET_DEVICES`, for images of a shape (None: small ones)."""
-    sums = FbnetSums(device, large=shape is not None and shape.height >= LARGE_IMAGE)
+def open_sums(device: str, shape: TaskShape | None, data_dir: Path | None = None) -> TableDevice:
+    """One of `FBNET_DEVICES`, for images of a shape (None: small ones).
+
+    Raises:
+        DataError: The table is not there.
+    """
+    path = first_that_holds((FBNET_FILE,), data_dir)
+    if path is None:
+        raise DataError(
+            f"device {device}: {FBNET_FILE} is not there; name a directory that holds it by "
+            "--data-dir or LLM_NAS_DATA"
+        )
+    sums = FbnetSums(path, device, large=shape is not None and shape.height >= LARGE_IMAGE)
     return TableDevice(device, sums.source, sums.latencies_ms)

@@ -176,7 +176,7 @@ def build_truth(
 @app.command("build-reference")
 def build_reference(
     contexts: Annotated[
-        str | None, typer.Option(help="SPACE/TASK/DEVICE,... instead of all with tables.")
+        str | None, typer.Option(help="SPACE/TASK/DEVICE,... instead of all with truth models.")
     ] = None,
     data_dir: DataDir = None,
     path: Annotated[Path | None, typer.Option("--out", help="The .npz to write.")] = None,
@@ -184,7 +184,7 @@ def build_reference(
 ) -> None:
     """Compute the fronts that hypervolumes are shares of.
 
-    They are frozen for the tables or truth models they were made from.
+    They are frozen for the truth models they were made from; tables need none.
     """
     from llm_nas.evaluation.freeze import all_contexts, build_references
     from llm_nas.tools.contexts import parse_context

@@ -1,5 +1,6 @@
 """The archive of Accel-NASBench: units, gaps, repeats, and files that are no such archive."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from llm_nas.errors import DataError
-from llm_nas.tools.data.public.anb import read_archive
-from llm_nas.tools.data.rows import load, measured_rows
+from llm_nas.tools.data.public.anb import CSV_FILE, ROWS_FILE, measured_rows, read_archive
+from llm_nas.tools.data.rows import load
 
 
 def _record(kernel: int, top1: float, a100: float | None = 1000.0) -> dict[str, Any]:
@@ -74,10 +75,33 @@ def test_what_is_no_such_archive_is_refused(tmp_path: Path, text: str, message: 
         read_archive(tmp_path / "cut.tar.gz")
 
 
-def test_the_shipped_rows_are_all_there() -> None:
-    rows = measured_rows()
+def test_the_published_rows_are_all_there(tables: Path) -> None:
+    rows = measured_rows(tables)
     assert len(set(rows.archs)) == len(rows.archs) == 5125
     missing = {name: int(np.isnan(values).sum()) for name, values in rows.quantities.items()}
     assert missing["imagenet"] == missing["a100"] == 0
     assert missing["tpuv3"] == 44
     assert 1000 / np.nanmin(rows.quantities["tpuv3"]) == pytest.approx(1803, abs=3)
+
+
+def test_rows_come_from_the_named_directory_or_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, cache = tmp_path / "named", tmp_path / "cache"
+    monkeypatch.setenv("LLM_NAS_DATA", str(named))
+    monkeypatch.setattr("llm_nas.tools.data.locate.user_cache", lambda: cache)
+    with pytest.raises(DataError, match="run llm-nas data fetch"):
+        measured_rows()
+    archive = _archive(tmp_path / "a.tar.gz", json.dumps(_record(3, 50.0)))
+    read_archive(archive).save(cache / ROWS_FILE)
+    assert measured_rows().quantities["imagenet"].tolist() == [50.0]
+    read_archive(_archive(archive, json.dumps(_record(3, 60.0)))).save(named / ROWS_FILE)
+    assert measured_rows().quantities["imagenet"].tolist() == [60.0]
+
+
+def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CSV_FILE.parent).mkdir()
+    for content in (b"\x1f\x8b\x08", gzip.compress(b"id,val_top1\n0,1\n"), gzip.compress(b"")):
+        (tmp_path / CSV_FILE).write_bytes(content)
+        with pytest.raises(DataError, match=r"anb\.csv\.gz.*(not a readable|unexpected|no netw)"):
+            measured_rows(tmp_path)

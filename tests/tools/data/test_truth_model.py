@@ -11,11 +11,13 @@ from scipy import stats
 
 from llm_nas.domain import FloatArray
 from llm_nas.errors import DataError, RequestError
-from llm_nas.tools.data.rows import Rows, measured_rows
+from llm_nas.tools.data.public.anb import measured_rows
+from llm_nas.tools.data.rows import Rows
 from llm_nas.tools.data.truth import build
 from llm_nas.tools.data.truth.fit import Recipe, fit, folds_of
 from llm_nas.tools.data.truth.inputs import fitted_inputs
 from llm_nas.tools.data.truth.model import TASK_OF, TruthModel, truth_model, truth_path
+from llm_nas.tools.spaces import open_space
 
 ALL_PACKS = 12_000_000
 SMALL = Recipe(members=2, width=16, epochs=6, rate=1e-2, decay=0.01)
@@ -34,8 +36,8 @@ def test_all_packs_together_are_small() -> None:
     assert sum(path.stat().st_size for path in packs.iterdir()) < ALL_PACKS
 
 
-def test_a_truth_model_agrees_with_the_rows_and_is_quick() -> None:
-    model, rows = truth_model("anb"), measured_rows()
+def test_a_truth_model_agrees_with_the_rows_and_is_quick(tables: Path) -> None:
+    model, rows = truth_model("anb"), measured_rows(tables)
     some = rows.archs[:3000]
     model.values("a100", some[:10])
     started = time.process_time()
@@ -49,7 +51,7 @@ def test_a_truth_model_agrees_with_the_rows_and_is_quick() -> None:
 
 
 def test_what_the_model_cannot_know_is_refused(tmp_path: Path) -> None:
-    arch = measured_rows().archs[0]
+    arch = open_space("anb").sample(np.random.default_rng(0))
     with pytest.raises(RequestError, match="'k1=9' is not in the table of anb"):
         truth_model("anb").values("a100", [arch.replace("k1=3", "k1=9").replace("k1=5", "k1=9")])
     with pytest.raises(RequestError, match="'abacus' is not modelled; known: imagenet, a100"):
@@ -61,9 +63,9 @@ def test_what_the_model_cannot_know_is_refused(tmp_path: Path) -> None:
         TruthModel("anb", tmp_path / "old.npz")
 
 
-def test_stage_costs_follow_the_published_ones() -> None:
+def test_stage_costs_follow_the_published_ones(tables: Path) -> None:
     """Derived MACs and parameters rank networks as the published columns do."""
-    rows = measured_rows()
+    rows = measured_rows(tables)
     some = rows.archs[:500]
     inputs = fitted_inputs("anb", some)
     matrix = inputs.matrix(some)
@@ -91,13 +93,10 @@ def test_building_writes_model_and_card_and_repeats_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "RECIPES", {key: SMALL for key in build.RECIPES})
-    rows = measured_rows()
-    few = Rows(
-        "anb",
-        rows.archs[:800],
-        {name: rows.quantities[name][:800] for name in ("imagenet", "tpuv3", "macs_m")},
-        "some rows",
-    )
+    space, rng = open_space("anb"), np.random.default_rng(0)
+    archs = tuple(space.sample(rng) for _ in range(800))
+    values = {n: truth_model("anb").values(n, archs) for n in ("imagenet", "tpuv3")}
+    few = Rows("anb", archs, {**values, "macs_m": np.ones(len(archs))}, "some rows")
     card = build.build_truth(few, tmp_path / "truth.npz")
     assert json.loads((tmp_path / "truth.json").read_text()) == card
     assert set(card["held_out"]) == {"imagenet", "tpuv3"}

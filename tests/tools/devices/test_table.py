@@ -10,16 +10,17 @@ from llm_nas import Choice, Space
 from llm_nas.domain import Failure, Timing
 from llm_nas.errors import DataError, RequestError
 from llm_nas.tools.data import nb201_tables
-from llm_nas.tools.data.rows import measured_rows
+from llm_nas.tools.data.public.anb import measured_rows
 from llm_nas.tools.devices import open_device
+from llm_nas.tools.devices.sums import FBNET_DEVICES, FBNET_FILE
 from llm_nas.tools.devices.table import TableDevice
 from llm_nas.tools.spaces import open_space
 
 TOY = Space("toy", [Choice("k", (1, 3, 5, 7), ordered=True)])
 
 
-def _table(name: str, space: str, task: str) -> TableDevice:
-    device = open_device(name, open_space(space), task)
+def _table(name: str, space: str, task: str, data_dir: Path | None = None) -> TableDevice:
+    device = open_device(name, open_space(space), task, data_dir=data_dir)
     assert isinstance(device, TableDevice)
     return device
 
@@ -33,7 +34,6 @@ def test_every_tabulated_device_answers() -> None:
     for space, task, names in (
         ("nb201", "cifar10", "edgegpu raspi4 edgetpu pixel3 eyeriss fpga"),
         ("anb", "imagenet", "a100 rtx3090 tpuv2 tpuv3 zcu102 vck190"),
-        ("fbnet", "digits", "edgegpu raspi4 pixel3 eyeriss fpga"),
         (
             "hwgpt-s",
             "openwebtext",
@@ -71,7 +71,8 @@ def test_what_edgetpu_lacks_is_said() -> None:
 )
 def test_three_thousand_networks_are_quick(space: str, task: str, name: str) -> None:
     device = _table(name, space, task)
-    archs = (nb201_tables().archs if space == "nb201" else measured_rows().archs)[:3000]
+    family, rng = open_space(space), np.random.default_rng(0)
+    archs = [family.sample(rng) for _ in range(3000)]
     device.measure(archs[:10])
     started = time.process_time()
     answers = device.measure(archs)
@@ -80,29 +81,43 @@ def test_three_thousand_networks_are_quick(space: str, task: str, name: str) -> 
     np.testing.assert_allclose(values, device.latencies_ms(archs))
 
 
-def test_sums_add_up() -> None:
+def test_sums_add_up(tables: Path) -> None:
     """The slow way: each layer's entry looked up by itself."""
-    from llm_nas.tools.devices.sums import FBNET_TABLE
-
-    space, device = open_space("fbnet"), _table("raspi4", "fbnet", "digits")
-    with np.load(FBNET_TABLE) as file:
-        row = file["devices"].tolist().index("raspi4")
-        operations = file["operations"].tolist()
-        table, fixed = file["small"][row].astype(float), file["small_fixed"][row].astype(float)
+    space, device = open_space("fbnet"), _table("raspi4", "fbnet", "digits", tables)
+    with np.load(tables / FBNET_FILE) as file:
+        row = file["lut_metrics"].tolist().index("raspi4_latency")
+        operations = file["ops"].tolist()
+        table, fixed = file["lut_cifar100"][row], file["lut_fixed_cifar100"][row]
     arch = space.sample(np.random.default_rng(3))
-    expected = sum(fixed)
+    expected = float(sum(fixed))
     for layer, value in enumerate(space.values(arch).values()):
-        expected += table[layer, operations.index(value)]
+        expected += float(table[layer, operations.index(value)])
     assert device.latencies_ms([arch])[0] == pytest.approx(expected)
-    assert _table("raspi4", "fbnet", "imagenet").latencies_ms([arch])[0] != expected
+    assert _table("raspi4", "fbnet", "imagenet", tables).latencies_ms([arch])[0] != expected
     with pytest.raises(RequestError, match="no network of 22 known operations"):
         device.latencies_ms(["op1=k3_e1"])
 
 
-def test_rows_and_users_tables_know_their_architectures(tmp_path: Path) -> None:
-    rows = _table("tpuv3", "anb-rows", "imagenet")
+@pytest.mark.parametrize("name", FBNET_DEVICES)
+def test_sums_of_every_device(name: str, tables: Path) -> None:
+    (answer,) = _table(name, "fbnet", "digits", tables).measure(
+        [open_space("fbnet").sample(np.random.default_rng(0))]
+    )
+    assert isinstance(answer, Timing)
+
+
+def test_without_the_look_up_tables_one_line_says_so() -> None:
+    with pytest.raises(DataError, match=r"^device raspi4: fbnet_hwnasbench.npz is not there"):
+        open_device("raspi4", open_space("fbnet"), "digits")
+
+
+def test_rows_know_their_architectures(tables: Path) -> None:
+    rows, published = _table("tpuv3", "anb-rows", "imagenet", tables), measured_rows(tables)
     assert rows.archs is not None
-    assert len(rows.archs) == 5125 - 44
+    assert len(rows.archs) == len(published.archs) - 44  # so many were not timed there
+
+
+def test_users_tables_know_their_architectures(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("arch,latency_us\nk=1,1500\nk=3,\n")
     device = open_device(f"my.board={path}", TOY, "whatever.csv")

@@ -7,14 +7,15 @@ import pytest
 
 from llm_nas import Choice, Space
 from llm_nas.domain import Failure, Label
-from llm_nas.errors import RequestError
+from llm_nas.errors import DataError, RequestError
 from llm_nas.tools.data import nb201_tables
-from llm_nas.tools.data.rows import measured_rows
+from llm_nas.tools.data.public.anb import measured_rows
 from llm_nas.tools.data.truth.model import truth_model
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.tasks import open_task, shape_of
 
-ANB = measured_rows().archs[:150]
+_ANB, _RNG = open_space("anb"), np.random.default_rng(0)
+ANB = [_ANB.sample(_RNG) for _ in range(150)]
 TOY = Space("toy", [Choice("k", (1, 3, 5, 7), ordered=True)])
 
 
@@ -76,13 +77,19 @@ def test_a_task_has_no_attribute_that_leads_to_the_truth() -> None:
         public["trained"](ANB[0])
 
 
-def test_measured_rows_are_a_pool() -> None:
-    task = open_task("imagenet", open_space("anb-rows"))
-    rows = measured_rows()
+def test_measured_rows_are_a_pool(tables: Path) -> None:
+    task = open_task("imagenet", open_space("anb-rows"), data_dir=tables)
+    rows = measured_rows(tables)
     assert task.archs == rows.archs  # type: ignore[attr-defined]
     assert _value(task.train(rows.archs[7], 1.0, 3)) == rows.quantities["imagenet"][7]
     other = open_space("anb").sample(np.random.default_rng(0))
     assert isinstance(task.train(other, 1.0, 0), Failure)
+
+
+def test_without_the_tables_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_NAS_DATA", "")
+    with pytest.raises(DataError, match=r"^the measured networks of anb are not .*data fetch"):
+        open_task("imagenet", open_space("anb-rows"))
 
 
 def test_a_users_table_is_a_task_without_its_tests(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
-"""Accel-NASBench: 5,138 trained ImageNet networks on six accelerators, from its JSON archive.
+"""Accel-NASBench: 5,138 trained ImageNet networks on six accelerators.
+
+They come from a directory of tables: its JSON archive as `llm-nas data fetch` converts it, or
+the same networks as `anb/anb.csv.gz`.
 
 Source: afzalxo/Accel-NASBench, Apache-2.0. Top-1 is after a shortened training schedule;
 throughputs (images a second) become ms an image, an FPGA's latency is used as it is.
 """
 
+import csv
+import gzip
 import json
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +21,15 @@ import numpy as np
 
 from llm_nas.domain import Arch
 from llm_nas.errors import DataError
-from llm_nas.tools.data.rows import Rows, merged
+from llm_nas.tools.data.locate import first_that_holds
+from llm_nas.tools.data.rows import Rows, load, merged
 
 ARCHIVE = "anb_dataset_jsons.tar.gz"
 SOURCE = "Accel-NASBench (afzalxo/Accel-NASBench @ 42603572, Apache-2.0)"
 TASK = "imagenet"
 ROWS_FILE = "anb_rows.npz"
 """What conversion writes."""
+CSV_FILE = Path("anb") / "anb.csv.gz"
 
 _STAGES = range(7)
 _PARTS = ("e", "k", "l", "se")
@@ -34,26 +43,65 @@ _LATENCIES = {"zcu102": "latency_zcu102", "vck190": "latency_vck190"}
 _LARGEST_MEMBER, _MOST_MEMBERS = 64 * 2**10, 20_000
 
 
+def measured_rows(data_dir: Path | None = None) -> Rows:
+    """The published networks, from the first place that holds them.
+
+    Raises:
+        DataError: No place does, or the table is damaged.
+    """
+    path = first_that_holds((ROWS_FILE, CSV_FILE), data_dir)
+    if path is None:
+        raise DataError(
+            f"the measured networks of anb are not there ({CSV_FILE} or {ROWS_FILE}): "
+            "run llm-nas data fetch, or name a directory of tables by --data-dir"
+        )
+    return _read(path)
+
+
+@cache
+def _read(path: Path) -> Rows:
+    return load(path) if path.name == ROWS_FILE else read_csv(path)
+
+
+def read_csv(path: Path) -> Rows:
+    """The rows of the table `anb.csv.gz`; `DataError` when it is missing or damaged."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as stream:
+            records = list(csv.DictReader(stream))
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+        raise DataError(f"{path}: not a readable table ({error})") from error
+    return _rows(path, ((f"row {n}", row) for n, row in enumerate(records, start=1)))
+
+
 def read_archive(path: Path) -> Rows:
     """The rows of the published archive, read in place: nothing is extracted.
 
     Raises:
         DataError: It is missing, damaged, or a member is not what is expected.
     """
+    return _rows(path, _records(path), _flat)
+
+
+def _rows(
+    path: Path,
+    records: Iterable[tuple[str, Mapping[str, Any]]],
+    flat: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda record: record,
+) -> Rows:
+    """Rows of named records, which `flat` turns into rows of the published table."""
     archs: list[Arch] = []
-    names = (TASK, *_THROUGHPUTS, *_LATENCIES, "macs_m", "params_m")
-    columns: dict[str, list[float]] = {name: [] for name in names}
-    for name, record in _records(path):
+    found: list[list[float]] = []
+    for name, record in records:
         try:
-            archs.append(_text(record["architecture"]))
-            for column, value in _values(record).items():
-                columns[column].append(value)
+            row = flat(record)
+            archs.append(_text(row))
+            found.append(_values(row))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}, {name}: unexpected content ({error})") from error
     if not archs:
         raise DataError(f"{path}: holds no networks")
-    table = {column: np.array(values) for column, values in columns.items()}
-    return merged("anb", SOURCE, archs, table)
+    table = np.array(found, dtype=np.float64)
+    names = (TASK, *_THROUGHPUTS, *_LATENCIES, "macs_m", "params_m")
+    return merged("anb", SOURCE, archs, dict(zip(names, table.T, strict=True)))
 
 
 def convert(source: Path, target: Path) -> Path:
@@ -78,7 +126,7 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise DataError(f"{path}: not a readable archive ({error})") from error
 
 
-def _text(choices: dict[str, int]) -> Arch:
+def _text(choices: Mapping[str, Any]) -> Arch:
     """`e1=4 k1=3 l1=1 se1=0 ...` from `block0_e`, ..."""
     return " ".join(
         f"{part}{stage + 1}={int(choices[f'block{stage}_{part}'])}"
@@ -87,17 +135,26 @@ def _text(choices: dict[str, int]) -> Arch:
     )
 
 
-def _values(record: dict[str, Any]) -> dict[str, float]:
-    """Top-1 in %, ms an image by device, millions of MACs and parameters."""
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of the archive, named as the columns of the table."""
     speed, size = record["platform_perf"], record["model_info"]
-    values = {TASK: _number(record["metrics"]["val_top1"])}
-    for device, column in _THROUGHPUTS.items():
-        values[device] = 1000.0 / _number(speed.get(column, {}).get("throughput_mean"))
-    for device, column in _LATENCIES.items():
-        values[device] = _number(speed.get(column, {}).get("latency_mean"))
-    return values | {"macs_m": _number(size["macs"]), "params_m": _number(size["params"])}
+    flat = {**record["architecture"], "val_top1": record["metrics"]["val_top1"]}
+    for column in _THROUGHPUTS.values():
+        flat[column] = speed.get(column, {}).get("throughput_mean")
+    for column in _LATENCIES.values():
+        flat[column] = speed.get(column, {}).get("latency_mean")
+    return flat | {"macs_M": size["macs"], "params_M": size["params"]}
+
+
+def _values(columns: Mapping[str, Any]) -> list[float]:
+    """Top-1 in %, ms an image by device, millions of MACs and parameters."""
+    return [
+        _number(columns["val_top1"]),
+        *(1000.0 / _number(columns[name]) for name in _THROUGHPUTS.values()),
+        *(_number(columns[name]) for name in (*_LATENCIES.values(), "macs_M", "params_M")),
+    ]
 
 
 def _number(value: Any) -> float:
     """A positive number; NaN for one that is missing."""
-    return float(value) if value is not None and float(value) > 0 else float("nan")
+    return float(value) if value and float(value) > 0 else float("nan")

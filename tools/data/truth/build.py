@@ -11,9 +11,10 @@ from scipy import stats
 
 from llm_nas.domain import BoolArray, FloatArray
 from llm_nas.errors import DataError
+from llm_nas.tools.data.locate import first_that_holds
 from llm_nas.tools.data.npz import sha256_of, write_atomically, write_json
 from llm_nas.tools.data.public import anb, hwgpt
-from llm_nas.tools.data.rows import Rows, load, measured_rows
+from llm_nas.tools.data.rows import Rows
 from llm_nas.tools.data.truth.fit import Recipe, fit
 from llm_nas.tools.data.truth.inputs import fitted_inputs
 from llm_nas.tools.data.truth.model import FORMAT, TASK_OF, truth_path
@@ -31,21 +32,17 @@ MAX_BYTES = 5_000_000
 
 
 def rows_of(space: str, data_dir: Path | None = None) -> Rows:
-    """The published rows of a space.
-
-    Args:
-        space: `anb`, whose rows are shipped, or `hwgpt-s`.
-        data_dir: A directory of tables: needed for `hwgpt-s`; of `anb` it may hold fetched rows.
+    """The published rows of a space, from a directory of tables.
 
     Raises:
         DataError: The rows are not there.
     """
     if space == "anb":
-        fetched = None if data_dir is None else data_dir / anb.ROWS_FILE
-        return load(fetched) if fetched is not None and fetched.is_file() else measured_rows()
-    if data_dir is None:
+        return anb.measured_rows(data_dir)
+    path = first_that_holds((hwgpt.FILE,), data_dir)
+    if path is None:
         raise DataError(f"--data-dir: {space} needs a directory that holds {hwgpt.FILE}")
-    return hwgpt.read_table(data_dir / hwgpt.FILE)
+    return hwgpt.read_table(path)
 
 
 def build_truth(
