@@ -102,9 +102,7 @@ def test_schemas_describe_a_form(server: httpx.Client) -> None:
     assert set(schemas["context_schema"]["properties"]) == {"picture", "keep"}
 
 
-def test_a_search_streams_what_each_step_did(
-    server: httpx.Client, fields: dict[str, Any]
-) -> None:
+def test_a_search_streams_what_each_step_did(server: httpx.Client, fields: dict[str, Any]) -> None:
     thread = new_thread(server)
     body = {"input": fields, "stream_mode": ["updates", "custom"], "stream_subgraphs": True}
     told = list(stream(server, thread, **body))
@@ -144,9 +142,7 @@ def test_interrupt_resume_history_and_a_refused_fork(
     list(stream(server, thread, input=None, stream_mode=["updates"]))
     assert call(server, "GET", f"/threads/{thread}/state")["values"]["trainings"] == 12
     history = call(server, "POST", f"/threads/{thread}/history", limit=100)
-    early = next(
-        s for s in history if s["next"] == ["plan"] and s["values"]["generation"] == 1
-    )
+    early = next(s for s in history if s["next"] == ["plan"] and s["values"]["generation"] == 1)
     forked = call(
         server,
         "POST",
