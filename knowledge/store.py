@@ -123,7 +123,7 @@ class HeuristicStore:
         return self._pairs.space if self._pairs else None
 
     def close(self, *, assess: bool = True) -> None:
-        """Assess what is new, unless nobody will ask, and release every file; twice is harmless."""
+        """Assess what is new, unless nobody will ask; release every file. Twice is harmless."""
         with self._lock:
             if self._closed:
                 return
@@ -171,30 +171,16 @@ class HeuristicStore:
                 return ()
             with self._log.writing() as db:
                 changed = self._learner.assess()
-                self._mark(tables.count(db, self._pairs.space.name))
+                tables.mark_assessed(db, self._pairs.space.name)
             return tables.heuristics(self._log.db, changed)
-
-    def _mark(self, trainings: int) -> None:
-        """Note how far the evidence of this space is."""
-        assert self._pairs is not None
-        seen = f"{self._newest()} {trainings}"
-        name = f"assessed:{self._pairs.space.name}"
-        self._log.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, seen))
-
-    def _newest(self) -> int:
-        """Number of the newest event that evidence depends on."""
-        query = "SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ('lesson', 'claim')"
-        return int(self._log.db.execute(query).fetchone()[0])
 
     def _stale(self, growth: float = 1.0) -> bool:
         """Whether there is something new, and `growth` times the trainings of last time."""
         assert self._pairs is not None
         space = self._pairs.space.name
         with self._log.guarded():
-            query = "SELECT value FROM meta WHERE name = ?"
-            row = self._log.db.execute(query, (f"assessed:{space}",)).fetchone()
-            seq, trainings = (int(n) for n in row[0].split()) if row else (0, 0)
-            if self._newest() == seq:
+            seq, trainings = tables.assessed(self._log.db, space)
+            if tables.newest(self._log.db) == seq:
                 return False
             return tables.count(self._log.db, space) >= growth * trainings
 

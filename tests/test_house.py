@@ -16,11 +16,21 @@ PRODUCT = (*FOLDERS, "src/llm_nas")
 TENANTS = ("tools/spaces/nb201", "tools/data/", "evaluation/")
 """Where a benchmark's own names may stand."""
 BENCHMARK_NAMES = re.compile(
-    r"nor_conv|avg_pool_3x3|skip_connect|nb201|nas-?bench-?201|NasBench201|ImageNet16|15[_,]?625",
+    r"nor_conv|avg_pool_3x3|skip_connect|\b[1-3]>[2-4]\b|nb201|nas-?bench-?201|ImageNet16"
+    r"|15[_,]?625",
     re.IGNORECASE,
 )
-WHOLE_SPACE_ARRAYS = re.compile(r"\(size,|space\.size\b|\.index_of\(|\.arch_at\(|row_number")
-TRUTH_DOORS = {"evaluation/truth.py", "graph/judged.py", "graph/finish.py", "graph/real.py"}
+WHOLE_SPACE_ARRAYS = re.compile(
+    r"\(size,\)|\(\(size,|space\.size\b|\.index_of\(|\.arch_at\(|row_number|arch_index"
+)
+TRUTH_DOORS = {
+    "evaluation/truth.py",
+    "graph/judged.py",
+    "graph/finish.py",
+    "graph/real.py",
+    "src/llm_nas/cli/answers.py",
+}
+AFTER_A_SEARCH = ("evaluation/", "src/llm_nas/experiments", "knowledge/claims/audit")
 
 
 def modules() -> Iterator[tuple[str, str]]:
@@ -38,14 +48,16 @@ def test_no_benchmark_stands_outside_its_own_rooms(words: re.Pattern[str]) -> No
         for name, text in modules()
         if not name.startswith(TENANTS)
         for number, line in enumerate(text.splitlines(), start=1)
-        if words.search(line) and "NAMES = (" not in line
+        if words.search(line)
     ]
     assert not found, "\n".join(found)
 
 
 def test_the_patterns_find_what_they_look_for() -> None:
-    assert BENCHMARK_NAMES.search("op = 'nor_conv_3x3'")
-    assert WHOLE_SPACE_ARRAYS.search("np.zeros((size, 3))")
+    for text in ("op = 'nor_conv_3x3'", "edge '1>2'", "np.zeros(15_625)", "NasBench201()"):
+        assert BENCHMARK_NAMES.search(text)
+    for text in ("np.zeros((size, 3))", "of shape `(size,)`", "space.index_of(arch)"):
+        assert WHOLE_SPACE_ARRAYS.search(text)
 
 
 def test_only_evaluation_and_the_reports_open_truth() -> None:
@@ -57,19 +69,25 @@ def test_only_evaluation_and_the_reports_open_truth() -> None:
             if isinstance(node, ast.ImportFrom)
         }
         opened = {m for m in imported if m.endswith(("evaluation.truth", "tasks.held_out"))}
-        allowed = name in TRUTH_DOORS or name.startswith(("evaluation/", "src/llm_nas/experiments"))
+        allowed = name in TRUTH_DOORS or name.startswith(
+            ("evaluation/", "src/llm_nas/experiments")
+        )
         assert allowed or not opened or name.startswith("knowledge/claims/audit"), name
 
 
 def test_no_module_is_too_long() -> None:
+    """The nouns and the verbs stand on one page each, however many they are."""
     for name, text in modules():
-        assert len(text.splitlines()) <= 400, name
+        whole = name in ("src/llm_nas/domain.py", "src/llm_nas/ports.py")
+        assert len(text.splitlines()) <= (500 if whole else 400), name
 
 
 def test_no_folder_is_a_crowd() -> None:
+    """The shell has one module a command, and grows with them."""
     for folder in PRODUCT:
-        for path in (p for p in (ROOT / folder).rglob("*") if p.is_dir()):
-            assert len(list(path.glob("*.py"))) <= 16, path
+        below = [p for p in (ROOT / folder).rglob("*") if p.is_dir() and not p.is_symlink()]
+        for path in below:
+            assert path.name == "cli" or len(list(path.glob("*.py"))) <= 16, path
 
 
 def run(code: str) -> str:
@@ -84,7 +102,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_help_loads_no_heavy_library() -> None:
-    heavy = ("numpy", "torch", "xgboost", "chromadb", "langgraph", "matplotlib", "langchain_openai")
+    heavy = (
+        "numpy",
+        "torch",
+        "xgboost",
+        "chromadb",
+        "langgraph",
+        "matplotlib",
+        "langchain_openai",
+    )
     assert (
         run(
             "import sys\nfrom llm_nas.cli import run\nrun(['search', '--help'])\n"

@@ -1,24 +1,16 @@
 """From names to things: the space, task and device of a context `SPACE/TASK/DEVICE`."""
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from llm_nas.domain import Arch, ContextName, Timing
 from llm_nas.errors import RequestError
 from llm_nas.ports import Device, SearchSpace, Task
+from llm_nas.tools.registry import known
 
 _LONGEST = 64
-_KNOWN = Path(__file__).parent / "data" / "contexts.toml"
-
-
-@cache
-def known() -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """`tasks` and `devices` of every space that ships, the default first."""
-    return tomllib.loads(_KNOWN.read_text(encoding="utf-8"))
 
 
 def resolve(space: str | None, task: str | None, device: str | None) -> ContextName:
@@ -29,8 +21,8 @@ def resolve(space: str | None, task: str | None, device: str | None) -> ContextN
     """
     family = space or _family(task, device)
     if family in known():
-        task = task or known()[family]["tasks"][0]
-        device = device or known()[family]["devices"][0]
+        task = task or known()[family].tasks[0]
+        device = device or known()[family].devices[0]
     if task is None or device is None:
         missing = "--task" if task is None else "--device"
         raise RequestError(f"--space {family}: a space of your own needs {missing} named too")
@@ -39,15 +31,15 @@ def resolve(space: str | None, task: str | None, device: str | None) -> ContextN
 
 def _family(task: str | None, device: str | None) -> str:
     """The space that a task, or else a device, belongs to."""
-    by_task = (name for name, parts in known().items() if task in parts["tasks"])
-    by_device = (name for name, parts in known().items() if device in parts["devices"])
+    by_task = (name for name, parts in known().items() if task in parts.tasks)
+    by_device = (name for name, parts in known().items() if device in parts.devices)
     first = next(iter(known()))
     return next(by_task, first) if task is not None else next(by_device, first)
 
 
 _PARTS = re.compile(
     r"(?P<space>.+?\.(?:py(?::\w+)?|toml)|[^/]+)"
-    r"(?:/(?P<task>[^=]+?\.(?:csv|npz)|[^/]+)(?:/(?P<device>.+))?)?"
+    r"(?:/(?P<task>[^=]+?\.(?:csv|npz|py:\w+)|[^/]+)(?:/(?P<device>.+))?)?"
 )
 """A file among the parts ends at its suffix, so that its path may hold slashes."""
 
@@ -62,7 +54,7 @@ def parse_context(text: str) -> ContextName:
     if match is None:
         raise RequestError(f"context {text!r}: expected SPACE/TASK/DEVICE")
     space, task, device = match["space"], match["task"], match["device"]
-    if task and device and "=" not in device and "/" in device:
+    if task and device and "/" in device and not re.search(r"=|\.py:\w+$", device):
         folder, _, device = f"{task}/{device}".rpartition("/")
         task = folder  # a folder of images below another one
     return resolve(space, task, device)

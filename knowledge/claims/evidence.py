@@ -33,7 +33,7 @@ and is left out: how far a broken network falls says nothing of those that work.
 ALLOWANCE: Mapping[Objective, float] = {"accuracy": 1.3, "latency": 1.3}
 """Factor on every standard error for what the process gets wrong: a search measures good networks
 and is asked about all. Chosen so that 90 % intervals of supported claims cover the truth nine
-times in ten (nb201/cifar10, anb on a100 and rtx3090)."""
+times in ten in the contexts that settings are chosen on."""
 COUNTER_EXAMPLES = 5
 
 

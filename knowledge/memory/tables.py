@@ -316,6 +316,26 @@ def heuristics(db: sqlite3.Connection, keys: Sequence[str]) -> tuple[Heuristic, 
     return tuple(found)
 
 
+def newest(db: sqlite3.Connection) -> int:
+    """Number of the newest event that evidence depends on."""
+    query = "SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ('lesson', 'claim')"
+    return int(db.execute(query).fetchone()[0])
+
+
+def assessed(db: sqlite3.Connection, space: str) -> tuple[int, int]:
+    """How far the evidence of a space is: number of its newest event, trainings there were."""
+    query = "SELECT value FROM meta WHERE name = ?"
+    row = db.execute(query, (f"assessed:{space}",)).fetchone()
+    seq, trainings = row[0].split() if row else (0, 0)
+    return int(seq), int(trainings)
+
+
+def mark_assessed(db: sqlite3.Connection, space: str) -> None:
+    """Note that the evidence of a space is as new as its trainings."""
+    seen = (f"assessed:{space}", f"{newest(db)} {count(db, space)}")
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", seen)
+
+
 def count(db: sqlite3.Connection, space: str) -> int:
     """Trainings of a space, of all runs."""
     query = "SELECT count(*) FROM training WHERE run IN (SELECT run FROM run WHERE space = ?)"

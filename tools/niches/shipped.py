@@ -1,8 +1,8 @@
 """Partitions by name.
 
-A space may bring partitions of its own; the first of them is its default (NAS-Bench-201: the
-method's S0..S5). Elsewhere the default is six parts of equal share by multiply-adds, or by what
-else tells large networks from small ones. The others are controls.
+A space may bring partitions of its own; the first of them is its default. Elsewhere the default
+is six parts of equal share by multiply-adds, or by what else tells large networks from small
+ones. The others are controls.
 """
 
 from collections.abc import Mapping, Sequence

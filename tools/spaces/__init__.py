@@ -4,9 +4,12 @@ Nothing heavy is imported before a space is opened, torch not before a network i
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from llm_nas.errors import RequestError
+from llm_nas.plugins import is_plugin, names
+from llm_nas.tools.registry import known
 
 if TYPE_CHECKING:
     from llm_nas.domain import TaskShape
@@ -16,10 +19,7 @@ if TYPE_CHECKING:
     from llm_nas.tools.spaces.pool import Pool
     from llm_nas.tools.spaces.space import Space
 
-__all__ = ["NAMES", "NestedSpace", "NicheMoves", "Pool", "Space", "open_space"]
-
-NAMES = ("mobile", "nb201", "anb", "anb-rows", "hwgpt-s", "fbnet")
-"""Spaces that ship; `anb-rows` is the family of `anb`, searched inside its measured rows."""
+__all__ = ["NestedSpace", "NicheMoves", "Pool", "Space", "open_space"]
 
 _HOMES = {"Space": "space", "Pool": "pool", "NicheMoves": "moves", "NestedSpace": "nested"}
 
@@ -28,8 +28,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'llm_nas.tools.spaces' has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(f"llm_nas.tools.spaces.{_HOMES[name]}"), name)
 
 
@@ -37,7 +35,8 @@ def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
     """The space of a name, `FILE.toml` or `FILE.py[:NAME]`; remembers it as `opened_as`.
 
     Args:
-        name: One of `NAMES`, or a file of the user's own; Python files are run.
+        name: One that ships (`llm_nas.tools.registry`), or a file of the user's own; Python
+            files are run.
         shape: The task's images and classes, where known: parameters and multiply-adds of a
             network depend on them. None: the space's usual ones.
 
@@ -51,20 +50,28 @@ def open_space(name: str, shape: "TaskShape | None" = None) -> "SearchSpace":
 
 
 def _opened(name: str, shape: "TaskShape | None") -> "SearchSpace":
-    if name == "nb201":
-        from llm_nas.tools.spaces.nb201 import NasBench201
+    shipped = known().get(name)
+    if shipped is not None and shipped.opens:
+        home, _, maker = shipped.opens.partition(":")
+        made = getattr(import_module(f"llm_nas.tools.spaces.{home}"), maker)
+        return cast("SearchSpace", made(shape))
+    if name.startswith("around:"):
+        from llm_nas.tools.spaces.around import open_around
 
-        return NasBench201(shape)
-    if name == "hwgpt-s":
-        from llm_nas.tools.spaces.hwgpt import hwgpt_s
-
-        return hwgpt_s()
+        return open_around(name, shape)
     if name.split(":")[0].endswith(".py"):
         from llm_nas.tools.spaces.user import open_file
 
         return open_file(name, shape)
-    if name in NAMES or name.endswith(".toml"):
+    if shipped is not None or name.endswith(".toml"):
         from llm_nas.tools.spaces.macro import open_macro
 
         return open_macro(name, shape)
-    raise RequestError(f"space {name!r}: expected {', '.join(NAMES)}, FILE.toml or FILE.py[:NAME]")
+    if is_plugin("spaces", name):
+        from llm_nas.tools.spaces.user import open_brought
+
+        return open_brought(name, shape)
+    allowed = ", ".join((*known(), *names("spaces")))
+    raise RequestError(
+        f"space {name!r}: expected {allowed}, FILE.toml, FILE.py[:NAME], module:NAME"
+    )

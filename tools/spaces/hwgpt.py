@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from llm_nas.choices import Choice
 from llm_nas.conditions import Bound
+from llm_nas.domain import TaskShape
 from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.space import Space, Values
 
@@ -26,7 +27,7 @@ heads11 mlp11 only with layers of at least 11, heads12 mlp12 with 12.
 Text: embed=384 layers=10 bias=0 heads1=8 mlp1=3 ... in this order."""
 
 
-def hwgpt_s() -> Space:
+def hwgpt_s(_shape: TaskShape | None = None) -> Space:
     """The space; parameters and multiply-adds agree with the benchmark's columns."""
     choices = [
         Choice("embed", (192, 384, 768), ordered=True, words="width of the residual stream"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.ports import SearchSpace, ZeroCost
-from llm_nas.tools.data.nb201 import DATASETS, SPACE_NAME, TaskProxies, nb201_tables
+from llm_nas.tools.data.proxies import TaskProxies, tabulated_proxies
 
 PROXY_SCORES = ("nwot", "synflow", "zen", "jacov")
 SIZES = ("macs_m", "params_m", "size")
@@ -53,7 +53,8 @@ def open_zero_cost(
     space: SearchSpace, task_name: str, *, data_dir: Path | None = None
 ) -> ZeroCost:
     """The scores known for a space and task; none where nothing is known of its members."""
-    if space.name == SPACE_NAME and task_name in DATASETS:
-        return TabulatedScores(TaskProxies(nb201_tables(data_dir), task_name))
+    proxies = tabulated_proxies(space.name, task_name, data_dir)
+    if proxies is not None:
+        return TabulatedScores(proxies)
     known = {info.name for info in space.quantities_info}
     return SizeScores(space, tuple(f"log_{name}" for name in SIZES if name in known))

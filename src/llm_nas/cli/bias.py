@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def bias(
     model: Annotated[str, typer.Option(help="PROVIDER:NAME, or a name with --base-url.")],
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server.")] = None,
-    context: Annotated[str, typer.Option(help="SPACE/TASK/DEVICE")] = "nb201/cifar10/edgegpu",
+    context: Annotated[str, typer.Option(help="SPACE/TASK/DEVICE")] = options.BIAS_CONTEXT,
     networks: Annotated[int, typer.Option(min=1, help="Asked for in each way.")] = 24,
     partition: options.PartitionName = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,

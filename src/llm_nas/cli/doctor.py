@@ -108,8 +108,7 @@ def _importable(module: str) -> bool:
 
 def _data() -> Iterator[Check]:
     from llm_nas.tools.data.locate import named_directory, user_cache
-    from llm_nas.tools.data.nb201.pack import PACK_PATH
-    from llm_nas.tools.data.nb201.tables import missing_files
+    from llm_nas.tools.data.packs import PACK_PATH, missing_files
     from llm_nas.tools.data.truth.model import TASK_OF, truth_path
 
     shipped = [PACK_PATH, *(truth_path(space) for space in TASK_OF)]

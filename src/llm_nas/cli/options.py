@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from llm_nas.errors import RequestError
+from llm_nas.tools.registry import default, groups
 
 if TYPE_CHECKING:
     from llm_nas.experiments.compare import Plan
     from llm_nas.experiments.rows import Record
 
-DEFAULT_CONTEXTS = "anb/imagenet/a100,nb201/cifar10/fpga"
+DEFAULT_CONTEXTS, BIAS_CONTEXT = default("compare"), default("bias")
+GROUPS = ", ".join(groups())
 
 Contexts: TypeAlias = Annotated[
-    str, typer.Option(help="SPACE/TASK/DEVICE,...; all, nb201, anb, hwgpt-s: the protocol's.")
+    str, typer.Option(help=f"SPACE/TASK/DEVICE,...; {GROUPS}: the protocol's.")
 ]
 Trainings: TypeAlias = Annotated[int, typer.Option(min=1, help="Trainings of every run.")]
 Seeds: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of seeds.")]

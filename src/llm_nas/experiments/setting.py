@@ -13,25 +13,12 @@ from llm_nas.evaluation.truth import Truth, open_truth
 from llm_nas.frozen import Frozen
 from llm_nas.ports import Device, Partition, Task
 from llm_nas.tools.contexts import Context, open_context, parse_context
+from llm_nas.tools.registry import groups, tuned_on
 
 Opened = TypeVar("Opened")
 
-_NB201 = tuple(
-    f"nb201/{task}/{device}"
-    for task in ("cifar10", "cifar100", "ImageNet16-120")
-    for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
-)
-_ANB = tuple(
-    f"anb/imagenet/{device}"
-    for device in ("a100", "rtx3090", "tpuv2", "tpuv3", "zcu102", "vck190")
-)
-_HWGPT = tuple(
-    f"hwgpt-s/openwebtext/{device}" for device in ("h100", "cpu_meta", "rtx3080", "cpu_a6000")
-)
-GROUPS = {"all": (*_NB201, *_ANB, *_HWGPT), "nb201": _NB201, "anb": _ANB, "hwgpt-s": _HWGPT}
+GROUPS = groups()
 """Names that stand for several contexts of the protocol."""
-TUNED_ON = ("nb201/cifar10/", "anb/imagenet/a100", "anb/imagenet/rtx3090")
-"""Where settings of the search were chosen; all other contexts were kept aside."""
 
 
 class Order(Frozen):
@@ -64,7 +51,7 @@ def parse_contexts(text: str) -> tuple[ContextName, ...]:
 
 def is_tuned_on(context: ContextName) -> bool:
     """Whether settings were chosen on this context."""
-    return str(context).startswith(TUNED_ON)
+    return str(context).startswith(tuned_on())
 
 
 class Cache(Generic[Opened]):
