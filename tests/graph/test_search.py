@@ -21,7 +21,8 @@ from llm_nas.graph.nodes import deal
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
 from llm_nas.graph.trace import read_trace
-from tests.graph.conftest import RequestMaker, rows
+from tests.graph.conftest import RequestMaker
+from tests.tiny import rows
 
 QUIET = Inputs(picture=False)
 
