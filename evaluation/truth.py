@@ -11,6 +11,7 @@ from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, ContextName, FloatArray, 
 from llm_nas.errors import DataError
 from llm_nas.evaluation.reference import Reference, digest_of, front_of, frozen
 from llm_nas.evaluation.score import above_chance
+from llm_nas.plugins import is_plugin
 from llm_nas.ports import SearchSpace
 from llm_nas.tools.data import csv_table
 from llm_nas.tools.data.nb201 import cells
@@ -18,6 +19,7 @@ from llm_nas.tools.data.tabulated import ROWS_SPACE, pairs, row_lookup, task_tab
 from llm_nas.tools.data.truth.model import TASK_OF, truth_model
 from llm_nas.tools.data.truth.nb201 import true_pct
 from llm_nas.tools.devices import open_device
+from llm_nas.tools.devices.brought import as_table
 from llm_nas.tools.devices.table import TableDevice
 
 Lookup = Callable[[Sequence[Arch]], FloatArray]
@@ -87,11 +89,17 @@ def open_truth(
     Raises:
         RequestError, DataError: The tables it needs cannot be read.
     """
-    if not context.task.endswith(".csv") and (context.space, context.task) not in pairs():
+    brought = is_plugin("tasks", context.task)
+    tabulated = (context.space, context.task) in pairs()
+    if not (context.task.endswith(".csv") or tabulated or brought):
         return None
-    device = open_device(context.device, space, context.task, data_dir=data_dir)
-    if not isinstance(device, TableDevice):
+    device = as_table(open_device(context.device, space, context.task, data_dir=data_dir))
+    if device is None:
         return None
+    if brought and not tabulated:
+        from llm_nas.evaluation.brought import open_brought_truth
+
+        return open_brought_truth(context, space, device)
     if context.task.endswith(".csv"):
         return _of_csv(context, space, device)
     if context.space in TASK_OF:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.runtime import RunControl
 
+from llm_nas.agents.brought import open_brought
 from llm_nas.agents.chat.options import OFFLINE, ModelOptions, refuse_without_model
 from llm_nas.agents.offline.analyst import OfflineAnalyst
 from llm_nas.agents.offline.designer import OfflineDesigner
@@ -25,8 +26,9 @@ from llm_nas.graph import run_dir
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.now import Now
 from llm_nas.graph.recalled import Recalled, recall
+from llm_nas.graph.steer import steered, stop_wished
 from llm_nas.graph.streams import send_progress
-from llm_nas.graph.trace import Trace
+from llm_nas.graph.trace import Trace, now
 from llm_nas.graph.trainer import Trainer
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
 from llm_nas.ports import Advisor, Analyst, Designer, LatencyModel, Moves, Partition, Validator
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from llm_nas.agents.chat.transport import ChatTransport
     from llm_nas.agents.model.opener import ModelOpener
     from llm_nas.tools.accuracy.predicted import PredictedTask
+
+
+STOPPED = "stopped by a person"
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,7 @@ class Run:
     control: RunControl = field(default_factory=RunControl)
     """Asks the run to stop between two steps."""
     opened_s: float = field(default_factory=time.monotonic)
+    opened_at: str = field(default_factory=now)
 
     @property
     def name(self) -> ContextName:
@@ -139,6 +145,8 @@ class Run:
     def tell(self, told: Mapping[str, Any]) -> None:
         """Tell of progress: the caller, whoever watches, and LangGraph's stream `custom`."""
         self.now.tell(told)
+        if stop_wished(self.folder, self.opened_at):
+            self.control.request_drain(STOPPED)
         self.inputs.progress(told)
         send_progress(told)
 
@@ -190,8 +198,9 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
     context, predicted = _open_context(request, folder)
     space = context.space
     partition = open_partition_of(request, context)
-    latency, advisor = _open_advisor(request, inputs.switches, context, partition)
     ledger = Ledger(folder / run_dir.CHECKPOINT, [n.id for n in partition.niches])
+    request = steered(request, ledger.wishes_of())
+    latency, advisor = _open_advisor(request, inputs.switches, context, partition)
     opened_run = Run(
         id=run,
         folder=folder,
@@ -215,6 +224,20 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
     with _LOCK:
         _OPENED[str(folder)] = opened_run
     return opened_run
+
+
+def change(run: Run, request: SearchRequest) -> Run:
+    """The same run under other limits, bans and pins."""
+    if request == run.request:
+        return run
+    latency, advisor = run.latency, run.advisor
+    if request.limits != run.request.limits:
+        switches = run.inputs.switches
+        latency, advisor = _open_advisor(request, switches, run.context, run.partition)
+    changed = replace(run, request=request, latency=latency, advisor=advisor)
+    with _LOCK:
+        _OPENED[str(run.folder)] = changed
+    return changed
 
 
 def _open_context(request: SearchRequest, folder: Path) -> tuple[Context, "PredictedTask | None"]:
@@ -286,7 +309,12 @@ def _open_agents(
         refuse_without_model(request.model, options)
         if request.open == "model":
             raise RequestError("--open model: --model is offline, which asks no language model")
+        if request.designer is not None:
+            designer = open_brought(request.designer, space, moves)
+            return Agents(offline[0], designer, *offline, validator, moves)
         return Agents(*offline, *offline, validator, moves)
+    if request.designer is not None:
+        raise RequestError(f"--designer {request.designer}: goes with --model offline alone")
     return _model_agents(
         request, inputs, context, partition, ledger, Agents(*offline, *offline, validator, moves)
     )

@@ -23,6 +23,9 @@ PREDICTED_PROTOCOL = 1
 Arch: TypeAlias = str
 """Canonical text of an architecture, the only identity it has."""
 
+ClaimId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{6,64}$")]
+"""Id of a claim, or its first digits."""
+
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -121,6 +124,10 @@ class SearchRequest(Frozen):
     batch: int = Field(default=6, ge=1, le=1_000, description="Networks of each later generation.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Equal seeds give equal fronts.")
     model: str = Field(default="offline", description="offline, PROVIDER:NAME or manual:DIR.")
+    designer: str | None = Field(
+        default=None,
+        description="Who proposes: an entry point, module:NAME or FILE.py:NAME.",
+    )
     base_url: str | None = Field(default=None, description="An OpenAI-compatible server.")
     open: Literal["model", "zero-cost", "random"] | None = Field(
         default=None,
@@ -158,8 +165,8 @@ class SearchRequest(Frozen):
     store: Path | None = Field(
         default=None, description="Claims and trainings to start from, add to."
     )
-    ban: tuple[str, ...] = Field(default=(), description="Ids of claims that are never shown.")
-    pin: tuple[str, ...] = Field(
+    ban: tuple[ClaimId, ...] = Field(default=(), description="Ids of claims that are never shown.")
+    pin: tuple[ClaimId, ...] = Field(
         default=(), description="Ids of claims that are always shown, first."
     )
     out: Path | None = Field(default=None, description="Folder of the run; empty: runs/ID.")

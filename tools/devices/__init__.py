@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from llm_nas.errors import RequestError
+from llm_nas.plugins import is_plugin, names
 from llm_nas.ports import Device, SearchSpace
 
 
@@ -37,8 +38,12 @@ def open_device(
     known = sums.FBNET_DEVICES if summed else device_names(space.name)
     if "=" in name:
         return table.from_csv(name, space, known)
+    if name not in known and is_plugin("devices", name):
+        from llm_nas.tools.devices.brought import open_brought
+
+        return open_brought(name, space, shape_of(task_name))
     if name not in known:
-        allowed = ", ".join((*known, "host", "NAME=FILE.csv"))
+        allowed = ", ".join((*known, *names("devices"), "host", "NAME=FILE.csv"))
         raise RequestError(f"device: unknown '{name}' for {space.name}; use one of {allowed}")
     if summed:
         return sums.open_sums(name, shape_of(task_name), data_dir)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
+from llm_nas.plugins import is_plugin
 from llm_nas.ports import SearchSpace, Task
 
 
@@ -19,6 +20,10 @@ def shape_of(name: str) -> TaskShape | None:
         return SHAPES[name]
     if name.endswith(".csv"):
         return None
+    if is_plugin("tasks", name):
+        from llm_nas.tools.tasks.brought import shape_of_brought
+
+        return shape_of_brought(name)
     from llm_nas.tools.tasks.real import shape_of_real
 
     return shape_of_real(name)
@@ -57,6 +62,10 @@ def open_task(
     if name in SHAPES:
         known = ", ".join(f"{family}/{known}" for family, known in pairs())
         raise RequestError(f"task '{name}' has no table for space {space.name}; known: {known}")
+    if is_plugin("tasks", name):
+        from llm_nas.tools.tasks.brought import open_brought
+
+        return open_brought(name, space)
     from llm_nas.tools.tasks.real import open_real_task
 
     return open_real_task(name, space, seed=seed, epochs=epochs, folder=folder)

@@ -46,6 +46,10 @@ def search(
     batch: Annotated[int, typer.Option(help="networks of each later generation")] = 6,
     seed: Annotated[int, typer.Option(help="equal seeds give equal fronts")] = 0,
     model: Annotated[str, typer.Option(help="offline, PROVIDER:NAME or manual:DIR")] = "offline",
+    designer: Annotated[
+        str | None,
+        typer.Option(help="who proposes instead: an entry point, module:NAME or FILE.py:NAME"),
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
     open_: Annotated[
         str | None, typer.Option("--open", help="who opens: model, zero-cost or random")

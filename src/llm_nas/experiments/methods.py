@@ -8,17 +8,21 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from llm_nas.domain import Failure, Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.evaluation.controls import CONTROLS, make_control, run
+from llm_nas.evaluation.controls import CONTROLS, Control, Problem, make_control, run
 from llm_nas.experiments.sample import sampled
 from llm_nas.experiments.setting import Order, open_place
 from llm_nas.experiments.variants import VARIANTS, WHOLE, Variant
+from llm_nas.plugins import find, is_plugin, made, names
 
 OFFLINE = "offline"
+DESIGNER = "designer"
+"""`designer:NAME`: the system with somebody else's Designer."""
 MODEL_KINDS = {
     "model": "the whole system with a language model",
     "sample": "what the language model proposes when it is asked plainly, no loop",
@@ -38,13 +42,13 @@ class Trained:
 Method: TypeAlias = Callable[[Order], Trained]
 
 
-def control_method(name: str) -> Method:
-    """A control by name."""
+def control_method(make: Callable[[Problem, int], Control]) -> Method:
+    """A control, made from what it may know and a seed."""
 
     def trained(order: Order) -> Trained:
         start = time.perf_counter()
         problem, door = open_place(order)
-        run(make_control(name, problem, order.seed), problem, door)
+        run(make(problem, order.seed), problem, door)
         return Trained(tuple(door.rows), time.perf_counter() - start)
 
     return trained
@@ -87,6 +91,8 @@ def request_of(
         store=folder / "store",
         out=folder / "run",
     )
+    if kind == DESIGNER:
+        return request.model_copy(update={"designer": model, "model": OFFLINE})
     return request.model_copy(update={"model_share": 1.0}) if kind == "alone" else request
 
 
@@ -121,7 +127,7 @@ def make_method(name: str) -> Method:
     """
     kind, _, model = name.partition(":")
     if name in CONTROLS:
-        return control_method(name)
+        return control_method(partial(make_control, name))
     if name == OFFLINE:
         return system_method()
     if name in VARIANTS:
@@ -131,7 +137,14 @@ def make_method(name: str) -> Method:
     if kind in MODEL_KINDS and model:
         alone = replace(WHOLE, switches=replace(WHOLE.switches, advisor=False))
         return system_method(alone if kind == "alone" else WHOLE, model, kind)
+    if kind == DESIGNER and model:
+        find("designers", model)
+        return system_method(WHOLE, model, DESIGNER)
+    if is_plugin("methods", name):
+        return control_method(partial(made, "methods", find("methods", name), name))
+    known = (OFFLINE, *CONTROLS, *names("methods"))
     raise RequestError(
-        f"--methods: unknown {name!r}; use {', '.join((OFFLINE, *CONTROLS))}, "
-        f"{', '.join(f'{k}:NAME' for k in MODEL_KINDS)} or an ablation ({', '.join(VARIANTS)})"
+        f"--methods: unknown {name!r}; use {', '.join(known)}, "
+        f"{', '.join(f'{k}:NAME' for k in (*MODEL_KINDS, DESIGNER))}, module:NAME "
+        f"or an ablation ({', '.join(VARIANTS)})"
     )
