@@ -13,14 +13,14 @@ from typing import Any
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph import run_dir
+from llm_nas.graph import forked, run_dir
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.nodes import lesson_of
 from llm_nas.graph.run import Inputs, Run, open_run
 from llm_nas.graph.search import drive
 from llm_nas.ports import LatencyModel
 
-_TABLES = ("measurement", "failure", "timing", "outcome")
+_TABLES = ("measurement", "failure", "timing", "outcome", "wish")
 CHANGEABLE = (
     "device",
     "model",
@@ -31,6 +31,8 @@ CHANGEABLE = (
     "seed",
     "trainings",
     "batch",
+    "ban",
+    "pin",
     "out",
 )
 """Fields of a request that a fork may change."""
@@ -53,22 +55,26 @@ def fork(
     _check_generation(source, generation)
     inputs = inputs or Inputs(options=ModelOptions.model_validate(body.get("options", {})))
     options = (inputs.options or ModelOptions()).model_dump(mode="json")
-    forked, folder = run_dir.create(request, options, forked_from=[body["run"], generation])
+    run_id, folder = run_dir.create(request, options, forked_from=[body["run"], generation])
     with run_dir.locked(folder):
         try:
             _copy_past(source, folder, generation)
-            opened = open_run(forked, folder, request, inputs)
+            opened = open_run(run_id, folder, request, inputs)
             if request.device != body["request"].get("device"):
                 _time_anew(opened)
             _learn_past(opened, generation)
         except Exception:
             run_dir.discard(folder)
             raise
-        return drive(opened)
+        report = drive(opened)
+    given = {n: str(v) for n, v in (changes or {}).items() if v not in (None, ()) and n != "out"}
+    about = {"run": body["run"], "generation": generation, "changes": given}
+    forked.write(source, folder, opened.context.task.metric, about)
+    return report
 
 
 def _changed(request: SearchRequest, changes: dict[str, Any]) -> SearchRequest:
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in changes.items() if value not in (None, ())}
     wrong = sorted(set(given) - set(CHANGEABLE))
     if wrong:
         raise RequestError(
@@ -103,9 +109,12 @@ def _copy_past(source: Path, folder: Path, generation: int) -> None:
             for row in old.execute(query, (generation,)):
                 marks = ",".join("?" * len(row))
                 new.execute(f"INSERT INTO {table} VALUES ({marks})", row)
-    if (source / run_dir.RECALLED).exists():
-        recalled = (source / run_dir.RECALLED).read_bytes()
-        run_dir.write_bytes(folder / run_dir.RECALLED, recalled)
+        read = new.execute("SELECT count(*) FROM wish WHERE seq >= 0").fetchone()[0]
+    for name in (run_dir.RECALLED, run_dir.STEER):
+        if (source / name).exists():
+            data = (source / name).read_bytes()
+            lines = data.splitlines(keepends=True)[:read]
+            run_dir.write_bytes(folder / name, b"".join(lines) if name == run_dir.STEER else data)
 
 
 def _time_anew(run: Run) -> None:

@@ -22,6 +22,8 @@ class Judged:
     figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Fields of `SearchReport`."""
     failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What to doubt about the figures."""
 
 
 def judge(
@@ -54,7 +56,19 @@ def _by_truth(
         "reference": truth.reference.origin,
     }
     tested = {a: metric.value(float(e)) for a, e in zip(scores.front, errors, strict=True)}
-    return Judged(truth=truth, tested=tested, figures=figures)
+    archs = [row.arch for row in paid if isinstance(row, Measurement)]
+    return Judged(truth=truth, tested=tested, figures=figures, notes=_doubts(truth, archs))
+
+
+def _doubts(truth: Truth, archs: Sequence[Arch]) -> tuple[str, ...]:
+    """A note where a run found better networks than the front its figures are shares of."""
+    beyond = truth.beyond(archs)
+    if not beyond:
+        return ()
+    return (
+        f"{len(beyond)} networks lie beyond the reference front of {truth.context}, so shares of "
+        f"it are too high: make it anew ({truth.reference.command or truth.reference.origin})",
+    )
 
 
 def _by_files(run: Run, rows: Sequence[Measurement]) -> Judged:

@@ -28,6 +28,7 @@ from llm_nas.domain import (
     Verdict,
 )
 from llm_nas.frozen import Frozen
+from llm_nas.graph.steer import Wish
 from llm_nas.ports import Trial
 
 _SCHEMA = """
@@ -46,6 +47,9 @@ CREATE TABLE IF NOT EXISTS outcome (
     PRIMARY KEY (generation, niche)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clock (part TEXT PRIMARY KEY, seconds REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS wish (
+    generation INTEGER, seq INTEGER, body TEXT, PRIMARY KEY (generation, seq)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS usage (role TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
 """
 RUN = "run"
@@ -262,6 +266,31 @@ class Ledger:
         with self._lock, closing(self._db.execute(query, (generation,) * 2)) as rows:
             told: list[list[Any]] = [json.loads(row[0]) for row in rows]
         return [[TraceEvent.model_validate(event) for event in block] for block in told]
+
+    def steered(self, generation: int) -> bool:
+        """Whether the wishes of a generation were read."""
+        query = "SELECT 1 FROM wish WHERE generation = ?"
+        with self._lock:
+            return self._db.execute(query, (generation,)).fetchone() is not None
+
+    def wishes_read(self) -> int:
+        """Lines of the file of wishes that were read so far."""
+        with self._lock:
+            query = "SELECT count(*) FROM wish WHERE seq >= 0"
+            return int(self._db.execute(query).fetchone()[0])
+
+    def keep_wishes(self, generation: int, asked: Sequence[Wish | None]) -> None:
+        """Keep what was read at the start of a generation, a row a line and one for the whole."""
+        bodies = ["" if w is None else w.model_dump_json() for w in asked]
+        rows = [(generation, -1, ""), *((generation, i, body) for i, body in enumerate(bodies))]
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR IGNORE INTO wish VALUES (?,?,?)", rows)
+
+    def wishes_of(self, generation: int | None = None) -> tuple[Wish, ...]:
+        """Wishes that were read at the start of a generation, or of all of them, in order."""
+        query = """SELECT body FROM wish WHERE body != '' AND (? IS NULL OR generation = ?)
+            ORDER BY generation, seq"""
+        return tuple(self._values(Wish, query, generation, generation))
 
     def keep_usage(self, usage: Mapping[str, RoleUsage]) -> None:
         """Remember what models cost so far, by role."""

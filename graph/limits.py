@@ -1,11 +1,11 @@
 """Measure before you train: what a timing already rules out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from llm_nas.domain import Timing
+from llm_nas.domain import Arch, Timing
 from llm_nas.graph.history import history_before
 from llm_nas.graph.run import Run
 
@@ -22,8 +22,12 @@ def over_limit(run: Run, timing: Timing) -> str:
     return ""
 
 
-def worth_training(run: Run, generation: int, timings: Sequence[Timing]) -> Sequence[Timing]:
+def worth_training(
+    run: Run, generation: int, timings: Sequence[Timing], asked: Collection[Arch] = ()
+) -> Sequence[Timing]:
     """Timed networks less those whose measured latency leaves them nothing to gain.
+
+    What a person `asked` for stays.
 
     Only on devices that measure: elsewhere the Advisor knew the latency when it chose. Where no
     network would gain anything all stay, because then the Advisor cannot tell them apart.
@@ -37,4 +41,4 @@ def worth_training(run: Run, generation: int, timings: Sequence[Timing]) -> Sequ
     gains = run.advisor.gains(history, [t.arch for t in timings])
     if not np.isfinite(gains).all() or not (gains > 0.0).any():
         return timings
-    return [t for t, gain in zip(timings, gains, strict=True) if gain > 0.0]
+    return [t for t, gain in zip(timings, gains, strict=True) if gain > 0.0 or t.arch in asked]

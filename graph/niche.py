@@ -6,20 +6,21 @@ so that siblings, which run at the same time, cannot influence each other.
 
 import time as clock
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Candidate, Failure, Measurement, Timing, TraceEvent
-from llm_nas.errors import ModelReplyError
+from llm_nas.errors import ModelReplyError, RequestError
 from llm_nas.graph import history
 from llm_nas.graph.ledger import Outcome
 from llm_nas.graph.limits import over_limit, worth_training
 from llm_nas.graph.proposals import count_by_origin
 from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NicheState
+from llm_nas.graph.steer import PERSON
 from llm_nas.graph.trainer import Order
 from llm_nas.ports import Analysis, Analyst, Designer, Trial
 
@@ -55,13 +56,10 @@ def recall(state: NicheState) -> dict[str, Any]:
     """Look at the niche as it stood before this generation, and recall claims about it."""
     run = opened(state["run_dir"])
     view = history.niche_view(run, state["generation"], state["plan"])
-    recalled: list[Heuristic] = []
-    if run.inputs.switches.knowledge and run.agents.governor is not None:
-        recalled = list(run.knowledge.recall(run.name, view.niche.id, k=SHOWN))
-        known = {h.id for h in recalled}
-        recalled += [h for h in run.recalled.claims if h.id not in known]
+    pinned, recalled = _claims(run, view.niche.id)
     draws = _rng(run, state, "/withhold").random(min(len(recalled), SHOWN))
-    shown = tuple(h for h, draw in zip(recalled, draws, strict=False) if draw >= WITHHELD_SHARE)
+    kept = (h for h, draw in zip(recalled, draws, strict=False) if draw >= WITHHELD_SHARE)
+    shown = (*pinned, *kept)
     withheld = tuple(h for h, draw in zip(recalled, draws, strict=False) if draw < WITHHELD_SHARE)
     event = _event(
         state,
@@ -74,6 +72,32 @@ def recall(state: NicheState) -> dict[str, Any]:
         archive=[m.arch for m in view.archive],
     )
     return {"view": view, "heuristics": shown, "withheld": withheld, "events": [event]}
+
+
+def _claims(run: Run, niche: str) -> tuple[list[Heuristic], list[Heuristic]]:
+    """Pinned claims, and those recalled for a niche less the banned ones.
+
+    Nobody but a model reads claims, so an offline run recalls none.
+    """
+    if not run.inputs.switches.knowledge or run.agents.governor is None:
+        return [], []
+    found = [*run.knowledge.recall(run.name, niche, k=SHOWN), *run.recalled.claims]
+    recalled = {h.id: h for h in reversed(found)}
+    pinned = [h for key in run.request.pin if (h := _named(run, recalled, key)) is not None]
+    left_out = (*run.request.ban, *run.request.pin)
+    order = dict.fromkeys(h.id for h in found)
+    return pinned, [recalled[i] for i in order if not i.startswith(left_out)]
+
+
+def _named(run: Run, recalled: Mapping[str, Heuristic], key: str) -> Heuristic | None:
+    """A claim by its id or first digits; None where this run knows no such claim yet."""
+    for known, heuristic in recalled.items():
+        if known.startswith(key):
+            return heuristic
+    try:
+        return run.knowledge.show(key)
+    except RequestError:
+        return None
 
 
 def analyst(state: NicheState) -> dict[str, Any]:
@@ -112,6 +136,8 @@ def designer(state: NicheState) -> dict[str, Any]:
     candidates, _, events = _or_stand_in(
         state, run, "designer", propose, run.agents.designer, run.agents.offline_designer
     )
+    asked = tuple(c for c in state["view"].suggestions if c.origin == PERSON)
+    candidates = (*asked, *[c for c in candidates if c not in asked])
     told = [
         _event(state, run, "designer", "candidate", **c.model_dump(mode="json"))
         for c in candidates
@@ -237,9 +263,10 @@ def train(state: NicheState) -> dict[str, Any]:
     failed = run.ledger.failures_in(generation, view.niche.id)
     done = {m.arch for m in paid} | {f.arch for f in failed}
     slots = view.slots - len(paid) - sum(f.trainings > 0 for f in failed)
+    asked = {c.arch for c in view.suggestions if c.origin == PERSON}
     orders = [
         Order(t.arch, view.niche.id, generation, _origin(state, t.arch), t)
-        for t in worth_training(run, generation, state["timings"])
+        for t in worth_training(run, generation, state["timings"], asked)
         if t.arch not in done
     ]
     for order in orders[: max(0, slots)]:

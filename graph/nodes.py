@@ -17,8 +17,10 @@ from llm_nas.graph.ledger import RUN, Outcome
 from llm_nas.graph.opening import open_generation
 from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
-from llm_nas.graph.run import Inputs, Run, opened
+from llm_nas.graph.run import STOPPED, Inputs, Run, opened
 from llm_nas.graph.state import NichePlan, SearchContext, SearchInput, SearchState
+from llm_nas.graph.steer import stop_wished
+from llm_nas.graph.steering import asked_for, steer
 from llm_nas.ports import Lesson
 
 _OPENING_STREAM, _PLAN_STREAM = 0, 1
@@ -77,6 +79,7 @@ def plan(state: SearchState) -> dict[str, Any]:
     """Deal this generation's trainings to niches by what they are expected to gain."""
     run, generation = opened(state["run_dir"]), state["generation"]
     _refuse_rewound(run, generation)
+    run, asked, told = steer(run, generation)
     finished = _finished(run, generation)
     if finished:
         over = {"generation": generation, "finished": finished}
@@ -87,13 +90,18 @@ def plan(state: SearchState) -> dict[str, Any]:
     wanted = int(min(left, run.request.opening if opening else run.request.batch))
     stream = _OPENING_STREAM if opening else _PLAN_STREAM
     rng = np.random.default_rng([run.request.seed, generation, stream])
-    told: list[TraceEvent] = []
+    wished, refused = asked_for(run, generation, asked, history)
+    told += refused
     if opening:
         with run.clocked("agents" if run.agents.opener else "advisor"):
-            chosen, told = open_generation(run, wanted, rng)
+            chosen, events = open_generation(run, wanted, rng)
+            told += events
     else:
         with run.clocked("advisor"):
             chosen = run.advisor.plan(history, wanted, rng)
+    if wished:
+        others = [c for c in chosen if c.arch not in {w.arch for w in wished}]
+        chosen = (*wished, *others)[:wanted]
     plans = deal(chosen, wanted, [n.id for n in run.partition.niches], history.measured)
     why = [_why(c) for c in chosen]
     slots = {p["niche"]: p["slots"] for p in plans}
@@ -117,6 +125,8 @@ def _refuse_rewound(run: Run, generation: int) -> None:
 
 def _finished(run: Run, generation: int) -> str:
     """Why the search is over; empty while it goes on."""
+    if run.served and stop_wished(run.folder, run.opened_at):
+        return STOPPED
     spent, budget = run.ledger.spent(before=generation), run.request.trainings
     if spent > budget - 1.0 + 1e-9:
         return f"{spent:g} of {budget} trainings are spent"

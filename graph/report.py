@@ -71,7 +71,7 @@ def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]
         proposals=together(by_origin),
         proposals_by=by_origin,
         sources=run.advisor.sources(history_before(run, run.ledger.next_generation())),
-        notes=(*run.context.notes, finished),
+        notes=(*run.context.notes, *judged.notes, finished),
         predictor=None if predicted is None else predicted.report([m.arch for m in rows]),
         versions={name: version(name) for name in _VERSIONED},
         out=run.folder,

@@ -5,11 +5,11 @@ holds where the run is, counters, and the plan of one generation.
 """
 
 import operator
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NotRequired, TypeAlias
 
 from langgraph.channels import EphemeralValue
 from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from llm_nas.claims import Heuristic
 from llm_nas.domain import (

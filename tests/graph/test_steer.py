@@ -15,7 +15,7 @@ from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
 from llm_nas.graph.steer import wish, wishes
 from llm_nas.graph.trace import read_trace
-from tests.graph.conftest import RequestMaker
+from tests.graph.conftest import RequestMaker, rows
 
 QUIET = Inputs(picture=False)
 WANTED = "depth=2 kernel=5 width=24 se=1 pool=none"
@@ -130,7 +130,7 @@ def test_a_damaged_file_of_wishes_harms_nobody(request_of: RequestMaker) -> None
 
 @pytest.mark.parametrize(
     ("generation", "changes"),
-    [(1, {"seed": 7}), (2, {"max_latency_ms": 1.0}), (3, {"trainings": 32})],
+    [(1, {"max_latency_ms": 1.0}), (2, {"batch": 6}), (3, {"trainings": 32})],
 )
 def test_a_fork_shares_the_past_and_has_a_future_of_its_own(
     source: SearchReport, tmp_path: Path, generation: int, changes: dict[str, Any]
@@ -156,6 +156,19 @@ def test_a_fork_shares_the_past_and_has_a_future_of_its_own(
 def test_a_fork_without_a_change_repeats_the_run(source: SearchReport, tmp_path: Path) -> None:
     report = fork(source.out, 2, {"out": tmp_path / "same"}, QUIET)
     assert trained(report.out) == trained(source.out)
+
+
+def test_a_fork_to_another_device_gives_the_past_its_latencies_there(
+    source: SearchReport, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.csv").write_text(
+        "\n".join(["arch,latency_ms", *(f"{a},{9.0 - ms:.5f}" for a, _, ms in rows())]) + "\n"
+    )
+    changes = {"device": f"slow={tmp_path / 'slow.csv'}", "out": tmp_path / "there"}
+    report = fork(source.out, 2, changes, QUIET)
+    assert report.device == "slow"
+    here = {a: round(9.0 - ms, 5) for a, _, ms in rows()}
+    assert all(point.latency_ms == pytest.approx(here[point.arch]) for point in report.front)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,12 @@ def fork(
     max_latency_ms: Annotated[float | None, typer.Option(help="another hard limit")] = None,
     trainings: Annotated[int | None, typer.Option(help="another budget, past included")] = None,
     seed: Annotated[int | None, typer.Option(help="other luck from there on")] = None,
+    ban: Annotated[
+        list[str] | None, typer.Option(help="claim that models are not shown from there on")
+    ] = None,
+    pin: Annotated[
+        list[str] | None, typer.Option(help="claim that models are always shown, first")
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="default runs/<id>")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="only the result, as JSON")] = False,
 ) -> None:
@@ -24,6 +30,7 @@ def fork(
     from llm_nas.cli.result import show
     from llm_nas.graph import run_dir
     from llm_nas.graph.fork import fork as door
+    from llm_nas.graph.forked import FIGURES, PICTURE
     from llm_nas.graph.run import Inputs
 
     changes = {
@@ -32,10 +39,19 @@ def fork(
         "max_latency_ms": max_latency_ms,
         "trainings": trainings,
         "seed": seed,
+        "ban": tuple(ban or ()),
+        "pin": tuple(pin or ()),
         "out": out_dir,
     }
     body = run_dir.read_json(run_dir.find(run) / run_dir.REQUEST)
     with watched(trainings or int(body["request"]["trainings"]), quiet=as_json) as progress:
         inputs = Inputs(progress=progress, note=lambda line: say(line, console))
         report = door(run, generation, changes, inputs)
-    print_json(report) if as_json else show(report)
+    told = run_dir.read_json(report.out / FIGURES)
+    if as_json:
+        print_json(report.model_dump(mode="json") | {"fork": told})
+        return
+    show(report)
+    for name, curve in told["curves"].items():
+        say(f"{name}: claimed hypervolume {curve[-1][1]:.4f} after {curve[-1][0]} trainings")
+    say(f"both curves: {report.out / PICTURE}")
