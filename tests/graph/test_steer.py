@@ -15,7 +15,8 @@ from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
 from llm_nas.graph.steer import wish, wishes
 from llm_nas.graph.trace import read_trace
-from tests.graph.conftest import RequestMaker, rows
+from tests.graph.conftest import RequestMaker
+from tests.tiny import rows
 
 QUIET = Inputs(picture=False)
 WANTED = "depth=2 kernel=5 width=24 se=1 pool=none"
