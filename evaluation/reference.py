@@ -40,11 +40,11 @@ class Reference:
     """What made it again; empty where it is computed on the spot."""
 
     def beyond(self, errors: FloatArray, latencies_ms: FloatArray) -> BoolArray:
-        """`(n,)`: which points lie outside, so that the front should be made anew."""
+        """`(n,)`: which points lie outside; NaN: not eligible."""
         position = np.searchsorted(self.latency_ms, latencies_ms, side="right") - 1
         lowest = np.minimum.accumulate(self.error)
         floor = np.where(position >= 0, lowest[np.maximum(position, 0)], np.inf)
-        return np.asarray(errors < floor - 1e-9, dtype=np.bool_)
+        return np.asarray((errors < floor - 1e-9) & np.isfinite(latencies_ms), dtype=np.bool_)
 
 
 def front_of(

@@ -76,8 +76,12 @@ class Truth:
         return found
 
     def beyond(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
-        """Architectures outside the reference front: a reason to make it anew."""
-        outside = self.reference.beyond(self.errors(archs), self.latencies_ms(archs))
+        """Architectures outside the reference front: a reason to make it anew.
+
+        Networks that learned nothing stand on no front, however fast they are.
+        """
+        errors = self.learned(self.errors(archs))
+        outside = self.reference.beyond(errors, self.latencies_ms(archs))
         return tuple(arch for arch, out in zip(archs, outside.tolist(), strict=True) if out)
 
 

@@ -10,6 +10,7 @@ from llm_nas.domain import (
     Measurement,
     SearchReport,
     Seconds,
+    SourceVerdict,
 )
 from llm_nas.evaluation.picture import front_png
 from llm_nas.graph import run_dir
@@ -27,8 +28,7 @@ def write_report(run: Run, finished: str) -> SearchReport:
     """Judge the claimed front, write picture and result, and hand knowledge on."""
     paid = run.ledger.rows()
     measured = [row for row in paid if isinstance(row, Measurement)]
-    own = {m.arch for m in measured}
-    reused = [m for m in run.recalled.trainings if m.arch not in own]
+    reused = run.sources.believed(run.ledger.measured())
     judged = judge(run, paid, reused)
     rows = [*reused, *measured]
     report = _report(run, finished, judged, rows)
@@ -51,6 +51,8 @@ def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]
     by_origin = total(o.counts_by for o in run.ledger.outcomes())
     predicted = run.predicted
     figures = {"hv": None, **judged.figures}
+    past = history_before(run, run.ledger.next_generation())
+    trusted = run.sources.verdicts(run.ledger.measured())
     return SearchReport(
         protocol=run.request.protocol,
         run=run.id,
@@ -63,20 +65,25 @@ def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]
         seed=run.request.seed,
         model=run.request.model,
         trainings=run.ledger.spent(),
-        reused_trainings=float(len(run.recalled.trainings)),
+        reused_trainings=float(_reused(run, trusted)),
         front=front_of(run, rows, judged),
         failures=(*run.ledger.failures(), *judged.failures),
         seconds=_seconds(run),
         cost=_cost(run),
         proposals=together(by_origin),
         proposals_by=by_origin,
-        sources=run.advisor.sources(history_before(run, run.ledger.next_generation())),
+        sources=(*trusted, *run.advisor.sources(past)),
         notes=(*run.context.notes, *judged.notes, finished),
         predictor=None if predicted is None else predicted.report([m.arch for m in rows]),
         versions={name: version(name) for name in _VERSIONED},
         out=run.folder,
         **figures,
     )
+
+
+def _reused(run: Run, verdicts: Sequence[SourceVerdict]) -> int:
+    """Earlier trainings that the run believed to its end."""
+    return sum(len(run.recalled.trainings[v.source]) for v in verdicts if v.kept)
 
 
 def front_of(run: Run, rows: Sequence[Measurement], judged: Judged) -> tuple[FrontPoint, ...]:

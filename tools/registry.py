@@ -23,8 +23,13 @@ class Shipped:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Shipped":
         """From its table in the file."""
-        names = ("tasks", "devices", "compared", "tuned_on")
-        return cls(*(tuple(table.get(name, ())) for name in names), opens=table.get("opens", ""))
+        return cls(
+            tasks=tuple(table["tasks"]),
+            devices=tuple(table["devices"]),
+            compared=tuple(table.get("compared", ())),
+            tuned_on=tuple(table.get("tuned_on", ())),
+            opens=table.get("opens", ""),
+        )
 
 
 @cache

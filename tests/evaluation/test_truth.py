@@ -55,6 +55,7 @@ def test_networks_at_chance_stand_on_no_front(tables: Path) -> None:
     assert found.errors([found.archs[quickest]])[0] > 85
     assert found.reference.latency_ms.min() > latencies_ms[quickest]
     assert found.reference.error.max() < 85
+    assert found.beyond(found.archs) == ()  # however fast they are
 
 
 def test_other_tables_have_a_front_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +103,10 @@ def test_a_front_of_another_model_does_not_count() -> None:
 
 def test_what_exceeds_the_reference_is_noticed() -> None:
     front = Reference(("a", "b"), np.array([1.0, 2.0]), np.array([30.0, 20.0]), EXACT, "")
-    errors, latencies_ms = np.array([30, 29, 20, 19, 99, 25]), np.array([1, 1, 2, 9, 0.5, 1.9])
-    assert front.beyond(errors, latencies_ms).tolist() == [False, True, False, True, True, True]
+    errors = np.array([30, 29, 20, 19, 99, 25, 1, np.nan])
+    latencies_ms = np.array([1, 1, 2, 9, 0.5, 1.9, np.nan, 1])
+    expected = [False, True, False, True, True, True, False, False]
+    assert front.beyond(errors, latencies_ms).tolist() == expected
 
 
 @pytest.mark.parametrize("tested", [True, False])
