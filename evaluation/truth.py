@@ -53,7 +53,7 @@ class Truth:
         """The errors `(n,)` with NaN for networks that have learned nothing."""
         return np.where(above_chance(self.metric, self.chance_error, errors), errors, np.nan)
 
-    @cached_property
+    @property
     def reference(self) -> Reference:
         """The front that hypervolumes are shares of.
 
@@ -63,6 +63,10 @@ class Truth:
             RequestError: No architecture has a latency and a result above chance.
             DataError: No front is frozen for this truth model.
         """
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> Reference:
         if self.archs is not None:
             errors, latencies_ms = self.errors(self.archs), self.latencies_ms(self.archs)
             digest = digest_of(errors, latencies_ms)

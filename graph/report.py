@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from llm_nas.domain import (
     Cost,
@@ -50,7 +51,7 @@ def write_report(run: Run, finished: str) -> SearchReport:
 def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]) -> SearchReport:
     by_origin = total(o.counts_by for o in run.ledger.outcomes())
     predicted = run.predicted
-    figures = {"hv": None, **judged.figures}
+    figures: dict[str, Any] = dict(judged.figures)
     past = history_before(run, run.ledger.next_generation())
     trusted = run.sources.verdicts(run.ledger.measured())
     return SearchReport(

@@ -1,7 +1,7 @@
 """A trace told for people, one line an event, readable at 80 columns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from llm_nas.domain import TraceEvent
 from llm_nas.errors import RequestError
@@ -38,11 +38,11 @@ def select(
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
+    elif isinstance(value, dict):
+        for part in cast("dict[str, Any]", value).values():
             yield from _strings(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
+    elif isinstance(value, list):
+        for part in cast("list[Any]", value):
             yield from _strings(part)
 
 

@@ -6,7 +6,7 @@ which is minimised like a latency, by `Metric.error` and nowhere else.
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -399,9 +399,9 @@ class FrontPoint(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _unnamed(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "metric" in data:
-            return data
-        fields: dict[str, Any] = dict(data)
+        fields: dict[str, Any] = dict(cast("dict[str, Any]", data))
+        if "metric" in fields:
+            return fields
         (tested,) = [name for name in fields if name.startswith("test_")]
         metric = tested.removeprefix("test_")
         return fields | {
@@ -441,7 +441,7 @@ class SearchReport(Frozen):
     """Trainings this run paid for; what was reused is not among them."""
     reused_trainings: float = 0.0
     front: tuple[FrontPoint, ...]
-    hv: float | None
+    hv: float | None = None
     """Hypervolume over that of the reference front; None where no truth is known."""
     hv_at: dict[str, float] = Field(default_factory=dict[str, float])
     igd_plus: float | None = None
