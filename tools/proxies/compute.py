@@ -41,6 +41,11 @@ class ProxyVector(Frozen):
     seed: int
 
 
+def use_threads(count: int) -> None:
+    """Let torch compute on so many threads of this process."""
+    torch.set_num_threads(count)
+
+
 def compute_proxies(
     space: SearchSpace,
     arch: Arch,

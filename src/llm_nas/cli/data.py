@@ -157,9 +157,8 @@ def build_truth(
     How well it agrees with rows that it never saw is printed and written beside it.
     """
     from llm_nas.errors import RequestError
-    from llm_nas.tools.data.truth.build import build_truth as build
-    from llm_nas.tools.data.truth.build import rows_of
-    from llm_nas.tools.data.truth.model import TASK_OF
+    from llm_nas.tools.data.packs import TASK_OF, rows_of
+    from llm_nas.tools.data.packs import build_truth as build
 
     if space not in TASK_OF:
         raise RequestError(f"--space {space}: expected one of {', '.join(TASK_OF)}")

@@ -108,10 +108,9 @@ def _importable(module: str) -> bool:
 
 def _data() -> Iterator[Check]:
     from llm_nas.tools.data.locate import named_directory, user_cache
-    from llm_nas.tools.data.packs import PACK_PATH, missing_files
-    from llm_nas.tools.data.truth.model import TASK_OF, truth_path
+    from llm_nas.tools.data.packs import missing_files, shipped_models
 
-    shipped = [PACK_PATH, *(truth_path(space) for space in TASK_OF)]
+    shipped = shipped_models()
     if lost := [path.name for path in shipped if not path.is_file()]:
         remedy = "install llm-nas again: files of the package are gone"
         yield "shipped data", "fail", f"missing: {', '.join(lost)}", remedy

@@ -58,13 +58,11 @@ def score_command(
     as_json: _AsJson = False,
 ) -> None:
     """Compute every proxy of one network, with the seconds it takes."""
-    import torch
-
     from llm_nas.tools.contexts import resolve
-    from llm_nas.tools.proxies.compute import compute_proxies
+    from llm_nas.tools.proxies.compute import compute_proxies, use_threads
     from llm_nas.tools.spaces import open_space
 
-    torch.set_num_threads(threads or usable_cores())
+    use_threads(threads or usable_cores())
     context = resolve(space, task, None if space is None or task is None else "none")
     settings = _settings(setting, batch_size)
     images = _images(context.task, batch, synthetic, settings, seed)
