@@ -19,7 +19,7 @@ def history_before(run: Run, generation: int) -> History:
     """The run as it stood before a generation; the same after a resume."""
     measured = run.ledger.measured(before=generation)
     own = {m.arch for m in measured}
-    reused = tuple(m for m in run.recalled.trainings if m.arch not in own)
+    reused = run.sources.believed(measured)
     offered = _offered(run.ledger.outcomes(before=generation), own)
     return History(
         measured=(*reused, *measured),

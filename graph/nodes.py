@@ -14,7 +14,7 @@ from llm_nas.errors import RunStopped
 from llm_nas.graph import run_dir
 from llm_nas.graph.history import history_before
 from llm_nas.graph.ledger import RUN, Outcome
-from llm_nas.graph.opening import open_generation
+from llm_nas.graph.opening import chosen_for, size_of, step_of
 from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
 from llm_nas.graph.run import STOPPED, Inputs, Run, opened
@@ -69,7 +69,7 @@ def _opening_event(run: Run) -> TraceEvent:
         niches=[{"id": n.id, "rule": n.rule} for n in run.partition.niches],
         data_source=run.context.data_source,
         recalled_claims=[h.id for h in run.recalled.claims],
-        recalled_trainings=len(run.recalled.trainings),
+        recalled_trainings=run.recalled.size,
         notes=list(run.context.notes),
         metric=run.context.task.metric.model_dump(mode="json"),
     )
@@ -86,19 +86,15 @@ def plan(state: SearchState) -> dict[str, Any]:
         return {"plans": [], "why": [], "finished": finished, "did": {RUN: {"plan": over}}}
     history = history_before(run, generation)
     left = run.request.trainings - run.ledger.spent(before=generation)
-    opening = generation == 0 and len(run.recalled.trainings) < run.request.opening
-    wanted = int(min(left, run.request.opening if opening else run.request.batch))
-    stream = _OPENING_STREAM if opening else _PLAN_STREAM
+    step = step_of(run, generation, history)
+    wanted = int(min(left, size_of(run, step, history)))
+    stream = _OPENING_STREAM if step == "open" else _PLAN_STREAM
     rng = np.random.default_rng([run.request.seed, generation, stream])
     wished, refused = asked_for(run, generation, asked, history)
     told += refused
-    if opening:
-        with run.clocked("agents" if run.agents.opener else "advisor"):
-            chosen, events = open_generation(run, wanted, rng)
-            told += events
-    else:
-        with run.clocked("advisor"):
-            chosen = run.advisor.plan(history, wanted, rng)
+    with run.clocked("agents" if step == "open" and run.agents.opener else "advisor"):
+        chosen, events = chosen_for(run, step, history, wanted, rng)
+    told += events
     if wished:
         others = [c for c in chosen if c.arch not in {w.arch for w in wished}]
         chosen = (*wished, *others)[:wanted]
@@ -172,6 +168,11 @@ def learn(state: SearchState) -> dict[str, Any]:
     measured = [m for m in run.ledger.measured() if m.generation == generation]
     events = [TraceEvent.model_validate(event) for event in state["told"]]
     events.append(run.trace.event(generation, RUN, "plan", "slots", why=state["why"]))
+    own = run.ledger.measured(before=generation + 1)
+    events += [
+        run.trace.event(generation, RUN, "store", "source", **verdict.model_dump(mode="json"))
+        for verdict in run.sources.verdicts(own)
+    ]
     if run.inputs.switches.knowledge:
         with run.clocked("agents"):
             changed = run.knowledge.learn(lesson_of(run, generation))

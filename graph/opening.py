@@ -1,6 +1,7 @@
-"""The first generation: what zero-cost scores say, and a model's networks beside them."""
+"""Openings: what zero-cost scores say, and a model's networks beside them."""
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -8,9 +9,58 @@ from llm_nas.domain import Candidate, TraceEvent
 from llm_nas.errors import ModelReplyError
 from llm_nas.graph.ledger import RUN
 from llm_nas.graph.run import Run
+from llm_nas.ports import History
 
+Step: TypeAlias = Literal["open", "warm", "again", "plan"]
+"""An opening; the first batch of a run that reuses trainings; an opening after those were found
+wrong; any other batch."""
 MODEL_SHARE = 0.5
 """Largest share of the opening that a model gets: a bad opener must cost little."""
+CHECKING_SHARE = 0.5
+"""Share of the first batch beside reused trainings that zero-cost scores choose: trainings that
+turn out to be wrong must cost little, and are found out by networks from all over the front."""
+
+
+def step_of(run: Run, generation: int, history: History) -> Step:
+    """What kind of generation this is, by what is known and believed."""
+    known = len(history.measured)
+    if generation == 0:
+        return "warm" if known >= run.request.opening else "open"
+    return "again" if run.recalled.trainings and known < run.request.opening else "plan"
+
+
+def size_of(run: Run, step: Step, history: History) -> int:
+    """Trainings of a generation, as far as the budget reaches."""
+    if step in ("open", "again"):
+        own = [m for m in history.measured if m.generation >= 0]
+        return run.request.opening - len(own)
+    return run.request.batch
+
+
+def chosen_for(
+    run: Run, step: Step, history: History, size: int, rng: np.random.Generator
+) -> tuple[tuple[Candidate, ...], list[TraceEvent]]:
+    """The candidates of a generation, best first, and what happened on the way."""
+    if step == "open":
+        return open_generation(run, size, rng)
+    if step == "plan":
+        return run.advisor.plan(history, size, rng), []
+    hedged = size if step == "again" else int(size * CHECKING_SHARE)
+    front = _reopened(run, history, hedged)
+    if step == "again":
+        return tuple(front), []
+    twins = {run.context.space.twin(c.arch) for c in front}
+    planned = run.advisor.plan(history, size, rng)
+    others = [c for c in planned if run.context.space.twin(c.arch) not in twins]
+    return (*others[: size - len(front)], *front), []
+
+
+def _reopened(run: Run, history: History, size: int) -> list[Candidate]:
+    """`size` networks of the zero-cost opening that nobody has trained, spread over it."""
+    space, request = run.context.space, run.request
+    known = {space.twin(m.arch) for m in history.measured}
+    front = run.advisor.open(request.opening, np.random.default_rng([request.seed, 0, 0]))
+    return _spread([c for c in front if space.twin(c.arch) not in known], size)
 
 
 def open_generation(

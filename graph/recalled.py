@@ -1,20 +1,23 @@
 """What a run takes over from the store it is given: claims, and trainings of the same task.
 
 The store is read once and what it gave is kept in the run's folder, so that a resumed run goes
-on with the same.
+on with the same. Trainings are believed device by device: first when they foretell each other,
+then when they rank the run's own first trainings rightly.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Measurement, SearchRequest
+from llm_nas.domain import Measurement, Metric, SearchRequest, SourceVerdict
 from llm_nas.graph import run_dir
+from llm_nas.knowledge.memory.reuse import judged
 from llm_nas.knowledge.store import HeuristicStore
-from llm_nas.ports import LatencyModel, Partition
+from llm_nas.ports import LatencyModel, Partition, SearchSpace
 from llm_nas.tools.contexts import Context
 
 MOST_CLAIMS = 200
@@ -23,13 +26,56 @@ GENERATION = -1
 """The generation of trainings that were paid for by earlier runs."""
 
 
+CHECKED_ON = 24
+"""Own trainings on which earlier ones are judged: the first, which lie all over the space."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """What was known when the run began; empty for a cold run."""
 
     claims: tuple[Heuristic, ...] = ()
-    trainings: tuple[Measurement, ...] = ()
-    """Networks of the same space, task and recipe, with their latency on this run's device."""
+    trainings: Mapping[str, tuple[Measurement, ...]] = field(
+        default_factory=dict[str, tuple[Measurement, ...]]
+    )
+    """Networks of the same space, task and recipe, with their latency on this run's device, by
+    `SPACE/TASK/DEVICE` they were trained for."""
+
+    @property
+    def size(self) -> int:
+        """Trainings of all sources."""
+        return sum(len(held) for held in self.trainings.values())
+
+
+class Sources:
+    """Judges what was taken over on what the run has trained, and remembers its judgements."""
+
+    def __init__(self, recalled: Recalled, metric: Metric, space: SearchSpace) -> None:
+        self._recalled, self._metric, self._space = recalled, metric, space
+        self._known: dict[int, tuple[SourceVerdict, ...]] = {}
+        self._lock = threading.Lock()
+
+    def verdicts(self, own: Sequence[Measurement]) -> tuple[SourceVerdict, ...]:
+        """Which sources are believed, given the run's own trainings in order."""
+        first = own[:CHECKED_ON]
+        with self._lock:
+            if len(first) not in self._known:
+                self._known[len(first)] = tuple(
+                    judged(name, held, first, self._metric, self._space)
+                    for name, held in self._recalled.trainings.items()
+                )
+            return self._known[len(first)]
+
+    def believed(self, own: Sequence[Measurement]) -> tuple[Measurement, ...]:
+        """Trainings of the sources that are believed, without what the run has trained."""
+        mine = {m.arch for m in own}
+        return tuple(
+            m
+            for verdict in self.verdicts(own)
+            if verdict.kept
+            for m in self._recalled.trainings[verdict.source]
+            if m.arch not in mine
+        )
 
 
 def recall(
@@ -51,17 +97,24 @@ def recall(
         name, recipe = context.label, recipe_of(context, request)
         with HeuristicStore.open(request.store, space=context.space) as store:
             claims = store.recall(name, "", k=MOST_CLAIMS)
-            trainings = store.trainings(name.space, name.task, recipe)
-        here = _on_this_device(trainings, latency, partition)
+            trainings = store.trainings_by_device(name.space, name.task, recipe)
         body = {
             "claims": [h.model_dump(mode="json") for h in claims],
-            "trainings": [m.model_dump(mode="json") for m in here],
+            "trainings": {
+                f"{name.space}/{name.task}/{device}": [
+                    m.model_dump(mode="json") for m in _on_this_device(held, latency, partition)
+                ]
+                for device, held in trainings.items()
+            },
         }
         run_dir.write_json(kept, body)
     body = run_dir.read_json(kept)
     return Recalled(
         tuple(Heuristic.model_validate(h) for h in body["claims"]),
-        tuple(Measurement.model_validate(m) for m in body["trainings"]),
+        {
+            source: tuple(Measurement.model_validate(m) for m in held)
+            for source, held in body["trainings"].items()
+        },
     )
 
 

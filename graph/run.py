@@ -7,7 +7,7 @@ brings no objects, works like one started from Python.
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,16 +20,17 @@ from llm_nas.agents.chat.options import OFFLINE, ModelOptions, refuse_without_mo
 from llm_nas.agents.offline.analyst import OfflineAnalyst
 from llm_nas.agents.offline.designer import OfflineDesigner
 from llm_nas.agents.validator import SpaceValidator
-from llm_nas.domain import ContextName, Limits, SearchRequest
+from llm_nas.domain import Arch, ContextName, FloatArray, Limits, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.graph import run_dir
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.now import Now
-from llm_nas.graph.recalled import Recalled, recall
+from llm_nas.graph.recalled import Recalled, Sources, recall
 from llm_nas.graph.steer import steered, stop_wished
 from llm_nas.graph.streams import send_progress
 from llm_nas.graph.trace import Trace, now
 from llm_nas.graph.trainer import Trainer
+from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
 from llm_nas.ports import Advisor, Analyst, Designer, LatencyModel, Moves, Partition, Validator
 from llm_nas.tools.contexts import Context, open_context, resolve
@@ -115,6 +116,8 @@ class Run:
     """The run's own working store."""
     recalled: Recalled
     """What the run took over from `request.store` when it started."""
+    sources: Sources
+    """How far that is believed."""
     ledger: Ledger
     trace: Trace
     predicted: "PredictedTask | None"
@@ -195,12 +198,16 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
     Raises:
         RequestError, DataError, StoreError: One line saying what is wrong and what is allowed.
     """
+    from llm_nas.tools.devices.latency_model import open_latency_model
+
     context, predicted = _open_context(request, folder)
     space = context.space
     partition = open_partition_of(request, context)
     ledger = Ledger(folder / run_dir.CHECKPOINT, [n.id for n in partition.niches])
     request = steered(request, ledger.wishes_of())
-    latency, advisor = _open_advisor(request, inputs.switches, context, partition)
+    latency = open_latency_model(context.device, space)
+    recalled = recall(folder, request, context, latency, partition)
+    advisor = _open_advisor(request, inputs.switches, context, partition, latency, recalled)
     opened_run = Run(
         id=run,
         folder=folder,
@@ -215,7 +222,8 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         knowledge=HeuristicStore.open(
             folder / run_dir.STORE, space=space, partition=partition, device=context.device
         ),
-        recalled=recall(folder, request, context, latency, partition),
+        recalled=recalled,
+        sources=Sources(recalled, context.task.metric, space),
         ledger=ledger,
         trace=Trace(folder / run_dir.TRACE, run, ledger.blocks()),
         predicted=predicted,
@@ -230,11 +238,13 @@ def change(run: Run, request: SearchRequest) -> Run:
     """The same run under other limits, bans and pins."""
     if request == run.request:
         return run
-    latency, advisor = run.latency, run.advisor
+    advisor = run.advisor
     if request.limits != run.request.limits:
         switches = run.inputs.switches
-        latency, advisor = _open_advisor(request, switches, run.context, run.partition)
-    changed = replace(run, request=request, latency=latency, advisor=advisor)
+        advisor = _open_advisor(
+            request, switches, run.context, run.partition, run.latency, run.recalled
+        )
+    changed = replace(run, request=request, advisor=advisor)
     with _LOCK:
         _OPENED[str(run.folder)] = changed
     return changed
@@ -267,13 +277,16 @@ def open_partition_of(request: SearchRequest, context: Context) -> Partition:
 
 
 def _open_advisor(
-    request: SearchRequest, switches: Switches, context: Context, partition: Partition
-) -> tuple[LatencyModel, Advisor]:
+    request: SearchRequest,
+    switches: Switches,
+    context: Context,
+    partition: Partition,
+    latency: LatencyModel,
+    recalled: Recalled,
+) -> Advisor:
     from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
-    from llm_nas.tools.devices.latency_model import open_latency_model
     from llm_nas.tools.zero_cost import open_zero_cost
 
-    latency = open_latency_model(context.device, context.space)
     opening = switches.opening or request.open or "zero-cost"
     advisor = ParetoAdvisor(
         context.space,
@@ -284,9 +297,21 @@ def _open_advisor(
         open_zero_cost(context.space, context.name.task, data_dir=request.data_dir),
         request.limits,
         opening="random" if opening == "random" else "zero-cost",
-        prior=switches.prior,
+        prior=_claimed(switches, context, partition, recalled) or switches.prior,
     )
-    return latency, advisor if switches.advisor else NoAdvisor(advisor)
+    return advisor if switches.advisor else NoAdvisor(advisor)
+
+
+def _claimed(
+    switches: Switches, context: Context, partition: Partition, recalled: Recalled
+) -> Callable[[Sequence[Arch]], FloatArray] | None:
+    """What claims from elsewhere expect of architectures; its weight is for the data to say.
+
+    Where there are trainings of the task itself, they hold all that its claims could say.
+    """
+    if recalled.trainings or not (switches.prior and switches.knowledge):
+        return None
+    return prior_of(recalled.claims, context.space, partition)
 
 
 def _open_agents(

@@ -288,8 +288,15 @@ class HeuristicStore:
 
     def trainings(self, space: str, task: str, recipe: str) -> tuple[Measurement, ...]:
         """Earlier trainings of the same space, task and recipe, one per architecture."""
+        held = self.trainings_by_device(space, task, recipe).values()
+        return tuple(m for trainings in held for m in trainings)
+
+    def trainings_by_device(
+        self, space: str, task: str, recipe: str
+    ) -> dict[str, tuple[Measurement, ...]]:
+        """The same by the device they were made for, in the order in which runs came."""
         with self._lock, self._log.guarded():
-            return tables.trainings(self._log.db, space, task, recipe)
+            return tables.trainings_by_device(self._log.db, space, task, recipe)
 
     def failures(self, space: str, task: str, recipe: str) -> tuple[Failure, ...]:
         """Networks that could not be built or trained for the task, whatever the device."""

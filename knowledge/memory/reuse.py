@@ -27,8 +27,13 @@ RIDGE = 0.1
 """Weight that keeps claims which say the same from being added up with opposite signs."""
 LEAST_CORRELATION = 0.5
 """Rank correlation below which reused trainings are not believed. Right ones have 0.7 and more."""
+LEAST_COHERENCE = 0.3
+"""Rank correlation of trainings with what the others expect of them, below which they are no
+trainings of these networks. Permuted values stay below .25 at 60, right ones have .7 and more."""
+PARTS = 5
+"""Parts in which trainings are held back to see whether the others foretell them."""
 FEWEST = 5
-"""Own trainings below which nothing is decided."""
+"""Own trainings below which earlier ones are judged by themselves."""
 _Z90 = 1.6448536269514722
 
 Prior: TypeAlias = Callable[[Sequence[Arch]], FloatArray]
@@ -111,7 +116,10 @@ def judged(
     space: SearchSpace,
     fit: Fit = fit_process,
 ) -> SourceVerdict:
-    """Whether earlier trainings agree with the run's own: do they rank its networks rightly?
+    """Whether earlier trainings can be believed.
+
+    Before there are own trainings: do they foretell each other, each part from the others?
+    Values that belong to other networks do not. Later: do they rank the run's own networks?
 
     Args:
         source: name for the verdict.
@@ -121,16 +129,37 @@ def judged(
         space: whose networks they are.
         fit: the process that carries `reused` over to the networks of `own`.
     """
-    n = len(own)
-    if n < FEWEST or len(reused) < LEAST_ARCHS:
-        return SourceVerdict(source=source, kept=True, cells=n, reason=f"{n} decide nothing yet")
+    if len(reused) < LEAST_ARCHS:
+        reason = f"{len(reused)} trainings say nothing of each other"
+        return SourceVerdict(source=source, kept=True, cells=0, reason=reason)
     thinned = reused[:: -(-len(reused) // MOST_ARCHS)]
     told = accuracy_scale(metric, metric.errors(np.array([m.value for m in thinned])))
-    process = fit(space.features([m.arch for m in thinned]), told)
-    expected, _ = process.joint(space.features([m.arch for m in own]))
-    actual = [-metric.error(m.value) for m in own]
-    rho = rank_correlation(expected.tolist(), actual)
-    kept = rho >= LEAST_CORRELATION
-    side = "at least" if kept else "below"
-    reason = f"ranks {n} own trainings with correlation {rho:+.2f}, {side} {LEAST_CORRELATION}"
-    return SourceVerdict(source=source, kept=kept, cells=n, rank_correlation=rho, reason=reason)
+    features = space.features([m.arch for m in thinned])
+    if len(own) < FEWEST:
+        rho = rank_correlation(_foretold(features, told, fit).tolist(), told.tolist())
+        kept, what = rho >= LEAST_COHERENCE, f"{len(thinned)} trainings foretell each other"
+    else:
+        expected, _ = fit(features, told).joint(space.features([m.arch for m in own]))
+        rho = rank_correlation(expected.tolist(), [-metric.error(m.value) for m in own])
+        kept, what = _may_agree(rho, len(own)), f"it ranks {len(own)} own trainings"
+    reason = f"{what} with correlation {rho:+.2f}: {'enough' if kept else 'not enough'}"
+    return SourceVerdict(
+        source=source, kept=kept, cells=len(own), rank_correlation=rho, reason=reason
+    )
+
+
+def _foretold(features: FloatArray, values: FloatArray, fit: Fit) -> FloatArray:
+    """What a process expects of every part of some trainings from all others, `(n,)`."""
+    part = np.arange(len(values)) % PARTS
+    expected = np.empty(len(values))
+    for n in range(PARTS):
+        held = part == n
+        expected[held] = fit(features[~held], values[~held]).joint(features[held])[0]
+    return expected
+
+
+def _may_agree(rho: float, n: int) -> bool:
+    """Whether a correlation of `n` pairs, half an error up, reaches what right ones have."""
+    bounded = min(max(rho, -0.999), 0.999)
+    upper = np.tanh(np.arctanh(bounded) + 0.5 / np.sqrt(max(n - 3, 1)))
+    return bool(upper >= LEAST_CORRELATION)

@@ -151,20 +151,23 @@ def values_of(db: sqlite3.Connection, run: str) -> list[tuple[str, float, float]
     return list(db.execute(query, (run,)))
 
 
-def trainings(
+def trainings_by_device(
     db: sqlite3.Connection, space: str, task: str, recipe: str | None = None
-) -> tuple[Measurement, ...]:
-    """Trainings of a space and task (and recipe), one per architecture: the earliest."""
+) -> dict[str, tuple[Measurement, ...]]:
+    """Trainings of a space and task (and recipe) by device, one per architecture: the earliest."""
     rows = db.execute(
-        "SELECT t.arch, t.body FROM training t JOIN run r ON r.run = t.run WHERE r.space = ? "
-        "AND r.task = ? AND (? IS NULL OR r.recipe = ?) "
+        "SELECT t.arch, t.body, r.device FROM training t JOIN run r ON r.run = t.run "
+        "WHERE r.space = ? AND r.task = ? AND (? IS NULL OR r.recipe = ?) "
         "ORDER BY r.seq, t.run, t.generation, t.arch",
         (space, task, recipe, recipe),
     )
-    first: dict[str, str] = {}
-    for arch, body in rows:
-        first.setdefault(arch, body)
-    return tuple(_MEASUREMENT.validate_json(body) for body in first.values())
+    first: dict[str, tuple[str, str]] = {}
+    for arch, body, device in rows:
+        first.setdefault(arch, (device, body))
+    found: dict[str, list[Measurement]] = {}
+    for device, body in first.values():
+        found.setdefault(device, []).append(_MEASUREMENT.validate_json(body))
+    return {device: tuple(held) for device, held in found.items()}
 
 
 def failures(db: sqlite3.Connection, space: str, task: str, recipe: str) -> tuple[Failure, ...]:
