@@ -13,8 +13,8 @@ from llm_nas.ports import Buildable, SearchSpace
 if TYPE_CHECKING:
     from torch import Tensor
 
-NEUTRAL = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-"""Mean and deviation for networks that are timed before any image was seen."""
+NEUTRAL = (0.5, 0.25)
+"""Mean and deviation of every channel for networks that are timed before any image was seen."""
 
 
 class Normalised(nn.Module):
@@ -41,16 +41,22 @@ def build(
     space: SearchSpace,
     arch: Arch,
     shape: TaskShape,
-    mean: Sequence[float] = NEUTRAL[0],
-    deviation: Sequence[float] = NEUTRAL[1],
+    mean: Sequence[float] | None = None,
+    deviation: Sequence[float] | None = None,
 ) -> Normalised:
-    """The untrained network of an architecture, checked on two random images.
+    """The network of an architecture, checked on two random images.
+
+    `mean` and `deviation` are the task's, per channel; a space that says how its networks see
+    images (`normalisation`) has its way.
 
     Raises:
         ToolError: when it does not build, or does not give one logit a class.
     """
     if not isinstance(space, Buildable):
         raise ToolError(f"the space {space.name} has no build: its networks cannot be made")
+    own: tuple[Sequence[float], Sequence[float]] | None = getattr(space, "normalisation", None)
+    usual = tuple((number,) * shape.channels for number in NEUTRAL)
+    mean, deviation = own or (mean or usual[0], deviation or usual[1])
     try:
         network = Normalised(space.build(arch, shape), mean, deviation)
         with torch.no_grad():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Tell = Callable[[Arch, "Progress"], None]
 
 _DIGITS_EPOCHS = 6
+_TUNING_EPOCHS = 2
 _IMAGES_A_TRAINING = 25_000
 """Images that a training sees by default, in 5 to 20 epochs."""
 
@@ -41,7 +42,7 @@ class RealTask:
         tell: Tell | None = None,
         trainer: "Trainer | None" = None,
     ) -> None:
-        from llm_nas.tools.tasks.training import Recipe
+        from llm_nas.tools.tasks.training import TUNING, Recipe
         from llm_nas.tools.tasks.weights import WeightStore
 
         self.name = name
@@ -49,7 +50,7 @@ class RealTask:
         self.data = data
         self.space = space
         self.weights = WeightStore(folder)
-        self._recipe = Recipe()
+        self._recipe = TUNING if inherits(space) else Recipe()
         self.tell = tell
         self.trainer = trainer
 
@@ -154,6 +155,8 @@ class RealTask:
     def _trained(self, network: "Normalised", arch: Arch, epochs: int, seed: int) -> float:
         from llm_nas.tools.tasks.training import accuracy_pct, fit
 
+        if inherits(self.space):
+            self.space.prepare(network, self.data)  # type: ignore[attr-defined]
         tell = self.tell
         fit(
             network,
@@ -179,8 +182,15 @@ class RealTask:
         )
 
 
-def default_epochs(name: str, images: int) -> int:
-    """Epochs of a training where the person names none."""
+def inherits(space: SearchSpace) -> bool:
+    """Whether a space's networks start from trained weights."""
+    return bool(getattr(space, "inherits", False))
+
+
+def default_epochs(name: str, images: int, *, tuned: bool = False) -> int:
+    """Epochs of a training where the person names none; networks that inherit need few."""
+    if tuned:
+        return _TUNING_EPOCHS
     if name == DIGITS:
         return _DIGITS_EPOCHS
     return max(5, min(20, math.ceil(_IMAGES_A_TRAINING / images)))
@@ -219,14 +229,20 @@ def open_real_task(
     if not isinstance(space, Buildable):
         raise RequestError(f"the space {space.name} cannot build networks, so {name} trains none")
     data = fit_data(open_source(name), seed)
-    wanted = epochs or default_epochs(name, len(data.train))
+    wanted = epochs or default_epochs(name, len(data.train), tuned=inherits(space))
     kept = (folder or Path(tempfile.mkdtemp(prefix="llm-nas-"))) / "weights"
-    trainer = _trainer(name, space, seed, wanted, kept, threads) if isolated else None
+    trainer = _trainer(name, space, data.shape, seed, wanted, kept, threads) if isolated else None
     return RealTask(name, space, data, wanted, kept, tell, trainer)
 
 
 def _trainer(
-    name: str, space: SearchSpace, seed: int, epochs: int, folder: Path, threads: int
+    name: str,
+    space: SearchSpace,
+    shape: TaskShape,
+    seed: int,
+    epochs: int,
+    folder: Path,
+    threads: int,
 ) -> "Trainer | None":
     """A process of its own for trainings; None where it could not open the same space."""
     from llm_nas.tools.spaces import open_space
@@ -234,7 +250,7 @@ def _trainer(
 
     reference = str(getattr(space, "opened_as", space.name))
     try:
-        same = open_space(reference).choices == space.choices
+        same = open_space(reference, shape).choices == space.choices
     except RequestError:
         same = False
     if not same:

@@ -53,6 +53,10 @@ class Recipe:
         )
 
 
+TUNING = Recipe(learning_rate=0.05)
+"""For networks that start from trained weights, which great steps would wash out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where a training is; given to a callback after every epoch."""

@@ -1,0 +1,330 @@
+"""What of a network can be changed: found by tracing it, proved by cutting and running it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llm_nas.domain import TaskShape
+from llm_nas.errors import RequestError
+from llm_nas.tools.spaces.around.base import Base, at_scale, example, run, scaled_size
+from llm_nas.tools.spaces.around.channels import Coupled, copied, coupled, gone, remove, silenced
+from llm_nas.tools.spaces.around.sizes import Layer, layers_of
+
+SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
+"""Of a stage's channels that may be kept."""
+SCALES = (1.0, 0.75, 0.5)
+"""Of the sides of images."""
+MOST_STAGES = 32
+"""More groups than this share choices where they are equally wide."""
+_SMALLEST_SIDE = 12
+_LEAST_CHANNELS = 4
+_TOLERANCE = 1e-4
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Groups of channels of equal width that one choice cuts."""
+
+    name: str
+    groups: tuple[Coupled, ...]
+    keeps: tuple[int, ...]
+    """Units that may be kept, the fewest first."""
+    blocks: frozenset[str]
+    """Blocks all of which hold all of it: dropped with any of them."""
+
+    @property
+    def unit(self) -> int:
+        """Channels of a unit as a choice tells them; 1 where heads are counted."""
+        group = self.groups[0]
+        return 1 if group.heads else len(group.units[0])
+
+    @property
+    def words(self) -> str:
+        """What the choice is, in the words of the field."""
+        group = self.groups[0]
+        what = "heads" if group.heads else "channels"
+        others = f" and {len(self.groups) - 1} more" if len(self.groups) > 1 else ""
+        return f"{what} kept of {group.heads[0] if group.heads else group.root}{others}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that may be changed of one network for one shape of images."""
+
+    stages: tuple[Stage, ...]
+    blocks: tuple[str, ...]
+    """Residual blocks that may be dropped, in order."""
+    kernels: tuple[tuple[str, tuple[int, ...]], ...]
+    """Convolutions whose kernels may be cut, with the sides."""
+    scales: tuple[float, ...]
+    layers: tuple[Layer, ...]
+    parameters: int
+    whole: tuple[str, ...]
+    """What is kept whole, and why, one line each."""
+
+
+def make_plan(base: Base, shape: TaskShape) -> Plan:
+    """Trace a network and prove what can be cut.
+
+    Raises:
+        RequestError: It cannot be traced at all, or nothing of it can be changed.
+    """
+    network, images = base.network, example(shape)
+    scales = tuple(s for s in SCALES if _runs_at(network, shape, s))
+    layers, calls = layers_of(network, shape, scales)
+    shared = [n for n in _tied(network) if n] + [n for n, c in calls.items() if c > 1]
+    kept = tuple(dict.fromkeys([base.head, *shared]))
+    whole = [f"{name}: used more than once" for name in dict.fromkeys(shared)]
+    order = {layer.name: place for place, layer in enumerate(layers)}
+    groups = coupled(network, images, kept)
+    groups.sort(key=lambda g: min(order.get(r.layer, len(order)) for r in g.reaches))
+    proved, refused = _proved(network, images, groups)
+    found = [b for b in _residual(network, images) if not any(_in(s, b) for s in shared)]
+    blocks = tuple(b for b in found if _droppable(network, images, [b]))
+    blocks = blocks if _droppable(network, images, blocks) else ()
+    refused += [f"{b}: the network does not run without it" for b in found if b not in blocks]
+    stages = _stages(proved, blocks)
+    kernels = tuple(_kernels(network, set(shared)))
+    plan = Plan(stages, blocks, kernels, scales, layers, _count(network), (*whole, *refused))
+    if not (stages or blocks or kernels or len(scales) > 1):
+        reason = f": {plan.whole[0]}" if plan.whole else ""
+        raise RequestError(f"{base.label}: nothing of it can be changed{reason}")
+    return plan
+
+
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _in(name: str, block: str) -> bool:
+    return name == block or name.startswith(f"{block}.")
+
+
+def _tied(network: nn.Module) -> list[str]:
+    """Modules that hold a parameter which another one holds as well."""
+    holders: dict[int, list[str]] = {}
+    for name, module in network.named_modules():
+        for parameter in module.parameters(recurse=False):
+            holders.setdefault(id(parameter), []).append(name)
+    return [name for names in holders.values() if len(names) > 1 for name in names]
+
+
+# Channels
+
+
+def _proved(
+    network: nn.Module, images: Tensor, groups: Sequence[Coupled]
+) -> tuple[list[Coupled], list[str]]:
+    """Groups whose cutting gives what silencing gives, and why others are kept whole."""
+    able = [g for g in groups if len(_keeps(g)) > 1]
+    proved: list[Coupled] = []
+    refused: list[str] = []
+    wanted = run(network, images).shape
+    for group in able:
+        reason = _doubt(network, images, group, tuple(wanted))
+        if reason is None:
+            proved.append(group)
+        else:
+            refused.append(f"{group.root}: {reason}")
+    if proved and (reason := _together(network, images, proved, tuple(wanted))) is not None:
+        return [], [*refused, *(f"{g.root}: {reason}" for g in proved)]
+    return proved, refused
+
+
+def _doubt(
+    network: nn.Module, images: Tensor, group: Coupled, wanted: tuple[int, ...]
+) -> str | None:
+    """Why a group cannot be cut; None where it can."""
+    channels = gone(group, _keeps(group)[0], group.magnitude)
+    try:
+        twin = copied(network)
+        remove(twin, images, [(group, channels)])
+        got = run(twin, images)
+        if tuple(got.shape) != wanted:
+            return "it is part of what comes out"
+        if group.mixing or _same(got, run(silenced(network, images, group, channels), images)):
+            return None
+        return "cutting it would compute something else"
+    except Exception as error:  # what cannot be cut fails in many ways
+        return f"cannot be cut: {' '.join(str(error).split())[:120]}"
+
+
+def _together(
+    network: nn.Module, images: Tensor, groups: Sequence[Coupled], wanted: tuple[int, ...]
+) -> str | None:
+    try:
+        twin = copied(network)
+        cuts = [(g, gone(g, _keeps(g)[0], g.magnitude)) for g in groups]
+        remove(twin, images, cuts)
+        return None if tuple(run(twin, images).shape) == wanted else "it changes what comes out"
+    except Exception as error:
+        return f"cannot be cut with the others: {' '.join(str(error).split())[:120]}"
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    scale = max(1.0, float(second.abs().max()))
+    return (
+        bool(torch.isfinite(first).all())
+        and float((first - second).abs().max()) / scale < _TOLERANCE
+    )
+
+
+def _keeps(group: Coupled) -> tuple[int, ...]:
+    """Units that may be kept: the shares of a stage, never fewer than a handful of channels."""
+    number, wide = len(group.units), len(group.units[0])
+    least = 1 if group.heads else min(number, -(-_LEAST_CHANNELS // wide))
+    even = 4 if number >= 32 else 1
+    kept = {max(least, round(number * share / even) * even) for share in SHARES}
+    return tuple(sorted({min(k, number) for k in kept} | {number}))
+
+
+def _stages(groups: Sequence[Coupled], blocks: Sequence[str]) -> tuple[Stage, ...]:
+    """One choice a group; where there are too many, one for all that are equally wide."""
+    dealt: dict[Any, list[Coupled]] = {}
+    for place, group in enumerate(groups):
+        alike = (group.channels, len(group.units), bool(group.heads))
+        dealt.setdefault(alike if len(groups) > MOST_STAGES else place, []).append(group)
+    counts = {"w": 0, "h": 0}
+    stages: list[Stage] = []
+    for held in dealt.values():
+        letter = "h" if held[0].heads else "w"
+        counts[letter] += 1
+        inside = [b for b in blocks if all(_inside(group, b) for group in held)]
+        stages.append(
+            Stage(f"{letter}{counts[letter]}", tuple(held), _keeps(held[0]), frozenset(inside))
+        )
+    return tuple(stages)
+
+
+def _inside(group: Coupled, block: str) -> bool:
+    return all(_in(reach.layer, block) for reach in group.reaches)
+
+
+# Blocks, kernels, images
+
+
+def _residual(network: nn.Module, images: Tensor) -> Iterator[str]:
+    """The innermost blocks that add to what they are given, in order."""
+    seen = _shapes(network, images)
+
+    def walk(name: str, module: nn.Module) -> Iterator[str]:
+        inner = [
+            found
+            for child, part in module.named_children()
+            for found in walk(f"{name}.{child}" if name else child, part)
+        ]
+        if len(inner) < 2 and name in seen and _adds(module, seen[name]):
+            yield name
+        else:
+            yield from inner
+
+    yield from walk("", network)
+
+
+class Skipped(nn.Module):
+    """What stands where a block was: hands on what it is given."""
+
+    def forward(self, given: Tensor, *_: Any, **__: Any) -> Tensor:
+        """The input, whatever else comes with it."""
+        return given
+
+
+def dropped(network: nn.Module, block: str) -> None:
+    """Take a block out, in place."""
+    parent, _, last = block.rpartition(".")
+    setattr(network.get_submodule(parent), last, Skipped())
+
+
+def _droppable(network: nn.Module, images: Tensor, blocks: Sequence[str]) -> bool:
+    twin = copied(network)
+    for block in blocks:
+        dropped(twin, block)
+    try:
+        return run(twin, images).shape == run(network, images).shape
+    except Exception:  # noqa: BLE001 - whatever it says, it does not run
+        return False
+
+
+def _shapes(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """Inputs of modules that are called once, with one tensor, and give one of its shape."""
+    calls: dict[str, list[tuple[Any, Any]]] = {}
+    hooks = [
+        module.register_forward_hook(
+            lambda _m, given, out, name=name: calls.setdefault(name, []).append((given, out))
+        )
+        for name, module in network.named_modules()
+        if name and any(p.ndim > 1 for p in module.parameters())
+    ]
+    try:
+        run(network, images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    once = {name: held[0] for name, held in calls.items() if len(held) == 1}
+    return {
+        name: given[0]
+        for name, (given, out) in once.items()
+        if len(given) == 1
+        and isinstance(given[0], Tensor)
+        and isinstance(out, Tensor)
+        and given[0].shape == out.shape
+    }
+
+
+def _adds(module: nn.Module, given: Tensor) -> bool:
+    """Whether a module without weights hands on its input, and not a part of it.
+
+    A chain of layers gives a constant then; a gate gives a share of what it is given.
+    """
+    twin = copied(module)
+    with torch.no_grad():
+        for part in twin.modules():
+            if isinstance(part, (*_CONVOLUTIONS, nn.Linear, nn.MultiheadAttention)):
+                for parameter in part.parameters():
+                    parameter.zero_()
+        first, second = run(twin, given), run(twin, given + 1.0 + given.abs())
+    follows = float((first - second).abs().max()) > 1e-3
+    moved = (1.0 + given.abs()).flatten()
+    share = float(((second - first).flatten() @ moved) / (moved @ moved))
+    gated = 0.02 < share < 0.98 and _same(second - first, share * (1.0 + given.abs()))
+    return follows and not gated
+
+
+def _kernels(network: nn.Module, shared: set[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Odd, square, padded kernels of 5 and more: their middle computes on the same places."""
+    for name, module in network.named_modules():
+        if not isinstance(module, _CONVOLUTIONS) or name in shared:
+            continue
+        side = module.kernel_size[0]
+        plain = all(k == side for k in module.kernel_size) and all(d == 1 for d in module.dilation)
+        padded = not isinstance(module.padding, str) and all(
+            p == side // 2 for p in module.padding
+        )
+        if side % 2 and side >= 5 and plain and padded:
+            yield name, tuple(range(3, side + 1, 2))
+
+
+def cropped(layer: nn.Conv1d | nn.Conv2d, side: int) -> None:
+    """Keep the middle of a convolution's kernels, in place."""
+    edge = (layer.kernel_size[0] - side) // 2
+    for axis in range(2, layer.weight.ndim):
+        layer.weight = nn.Parameter(layer.weight.detach().narrow(axis, edge, side).clone())
+    layer.kernel_size = (side,) * (layer.weight.ndim - 2)  # type: ignore[assignment]
+    layer.padding = (side // 2,) * (layer.weight.ndim - 2)
+
+
+def _runs_at(network: nn.Module, shape: TaskShape, scale: float) -> bool:
+    """Whether the network takes images of a scale; series are never resized."""
+    if scale == 1.0:
+        return True
+    if shape.height == 1 or min(scaled_size(shape, network, scale)) < _SMALLEST_SIDE:
+        return False
+    try:
+        logits = run(at_scale(network, shape, scale), example(shape))
+    except Exception:  # noqa: BLE001 - networks of a fixed size refuse others in many ways
+        return False
+    return tuple(logits.shape) == (2, shape.classes)
