@@ -29,6 +29,7 @@ from llm_nas.cli import (
     search,
     trace,
     transfer,
+    watch,
 )
 from llm_nas.cli.output import console, say
 from llm_nas.config import Commands, Setting, default_map, read_settings
@@ -53,6 +54,7 @@ def _app() -> typer.Typer:
     app.command("transfer")(transfer.transfer)
     app.command("bias")(bias.bias)
     app.command("fork")(fork.fork)
+    app.command("watch")(watch.watch)
     app.command("finish")(finish.finish)
     app.add_typer(heuristics.app, name="heuristics")
     app.add_typer(predictor.app, name="predictor")

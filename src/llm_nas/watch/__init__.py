@@ -1,0 +1,1 @@
+"""A live page of runs: what goes on, and wishes that steer it."""
