@@ -45,7 +45,8 @@ def chosen_for(
         return open_generation(run, size, rng)
     if step == "plan":
         return run.advisor.plan(history, size, rng), []
-    hedged = size if step == "again" else int(size * CHECKING_SHARE)
+    whole = step == "again" or _doubted(run, history)
+    hedged = size if whole else int(size * CHECKING_SHARE)
     front = _reopened(run, history, hedged)
     if step == "again":
         return tuple(front), []
@@ -53,6 +54,12 @@ def chosen_for(
     planned = run.advisor.plan(history, size, rng)
     others = [c for c in planned if run.context.space.twin(c.arch) not in twins]
     return (*others[: size - len(front)], *front), []
+
+
+def _doubted(run: Run, history: History) -> bool:
+    """Whether reused trainings go against every zero-cost score: one of both must be wrong."""
+    told = [v.rank_correlation for v in run.advisor.sources(history)]
+    return bool(told) and all(rho is not None and rho < 0.0 for rho in told)
 
 
 def _reopened(run: Run, history: History, size: int) -> list[Candidate]:
