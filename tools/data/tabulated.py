@@ -11,6 +11,7 @@ import numpy as np
 from llm_nas.domain import ACCURACY, PERPLEXITY, Arch, FloatArray, Metric, TaskShape
 from llm_nas.tools.data.nb201 import cells, nb201_tables
 from llm_nas.tools.data.nb201.cost import CHANCE_PCT
+from llm_nas.tools.data.nb201.cost import SHAPES as NB201_SHAPES
 from llm_nas.tools.data.public.anb import measured_rows
 from llm_nas.tools.data.truth.model import TASK_OF, truth_model
 
@@ -20,9 +21,7 @@ Lookup = Callable[[Sequence[Arch]], FloatArray]
 ROWS_SPACE = "anb-rows"
 """The measured networks of `anb`, searched as a pool."""
 SHAPES: Mapping[str, TaskShape | None] = {
-    "cifar10": TaskShape(height=32, width=32, classes=10),
-    "cifar100": TaskShape(height=32, width=32, classes=100),
-    "ImageNet16-120": TaskShape(height=16, width=16, classes=120),
+    **NB201_SHAPES,
     "imagenet": TaskShape(height=224, width=224, classes=1000),
     "openwebtext": None,
 }

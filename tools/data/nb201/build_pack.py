@@ -21,7 +21,8 @@ from llm_nas.tools.data.nb201 import cells, surrogate
 from llm_nas.tools.data.nb201.cells import DATASETS, DEVICES, SIZE
 from llm_nas.tools.data.nb201.pack import FORMULA_DEVICES, GROUPS, PACK_VERSION, PackTables
 from llm_nas.tools.data.nb201.surrogate import Network
-from llm_nas.tools.data.nb201.tables import AVERAGED, ENERGY_DEVICES, PublishedTables
+from llm_nas.tools.data.nb201.tables import AVERAGED, PublishedTables
+from llm_nas.tools.data.networks import Networks
 from llm_nas.tools.data.npz import write_atomically, write_json
 from llm_nas.tools.data.truth.nb201 import published_test_pct
 from llm_nas.tools.proxies.names import PROXIES
@@ -75,23 +76,21 @@ def groups(tables: PublishedTables) -> tuple[Group, ...]:
 
 
 def _hardware(tables: PublishedTables, dataset: str) -> dict[str, FloatArray]:
-    """Latencies and energies of the devices without a formula."""
-    found: dict[str, FloatArray] = {}
-    for device in (d for d in DEVICES if d not in FORMULA_DEVICES):
-        found[f"{device}_latency {dataset}"] = tables.latency_ms(dataset, device)
-        if device in ENERGY_DEVICES:
-            found[f"{device}_energy {dataset}"] = tables.energy_mj(dataset, device)
-    return found
+    """Latencies of the devices without a formula."""
+    return {
+        f"{device}_latency {dataset}": tables.latency_ms(dataset, device)
+        for device in DEVICES
+        if device not in FORMULA_DEVICES
+    }
 
 
 def formulas(tables: PublishedTables) -> dict[str, FloatArray]:
     """Coefficients `(2, 4)` of the devices that count operations, by quantity."""
     design = surrogate.counts(cells.codes())
     costs = {
-        f"{device}_{metric} {dataset}": read(dataset, device)
+        f"{device}_latency {dataset}": tables.latency_ms(dataset, device)
         for dataset in DATASETS
         for device in FORMULA_DEVICES
-        for metric, read in (("latency", tables.latency_ms), ("energy", tables.energy_mj))
     }
     return {name: surrogate.fit_roofline(design, values) for name, values in costs.items()}
 
@@ -119,14 +118,12 @@ def train(group: Group, rows: BoolArray, recipe: Recipe) -> Network:
     """Fit one network to the normal scores of the given rows `(size,)`."""
     knots = np.linspace(-4.0, 4.0, _KNOTS)
     x = surrogate.inputs()[rows]
-    weights, biases = _fit(x, normal_scores(group.values[rows]).astype(np.float32), recipe)
-    return Network(group.quantities, weights, biases, knots, curves(group.values[rows], knots))
+    layers = _fit(x, normal_scores(group.values[rows]).astype(np.float32), recipe)
+    return Network(group.quantities, layers, knots, curves(group.values[rows], knots))
 
 
-def _fit(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], recipe: Recipe
-) -> tuple[tuple[npt.NDArray[np.float32], ...], tuple[npt.NDArray[np.float32], ...]]:
-    """AdamW on the squared error of known entries, one-cycle schedule; weights as `(in, out)`."""
+def _fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], recipe: Recipe) -> Networks:
+    """AdamW on the squared error of known entries, one-cycle schedule."""
     torch: Any = import_module("torch")  # its annotations are partial
     torch.manual_seed(recipe.seed)
     layers = [
@@ -150,8 +147,10 @@ def _fit(
         (error**2).mean().backward()
         optimiser.step()
         schedule.step()
-    weights = tuple(layer.weight.detach().numpy().T.copy() for layer in layers)
-    return weights, tuple(layer.bias.detach().numpy().copy() for layer in layers)
+    return Networks(
+        tuple(layer.weight.detach().numpy().T[None].copy() for layer in layers),
+        tuple(layer.bias.detach().numpy()[None, None].copy() for layer in layers),
+    )
 
 
 def kendall(predicted: FloatArray, published: FloatArray) -> float:
@@ -241,9 +240,6 @@ def fidelity(tables: PublishedTables, pack: PackTables) -> dict[str, float]:
         for device in DEVICES:
             found = pack.latency_ms(dataset, device), tables.latency_ms(dataset, device)
             result[f"{device}_latency {dataset}"] = kendall(*found)
-        for device in ENERGY_DEVICES:
-            found = pack.energy_mj(dataset, device), tables.energy_mj(dataset, device)
-            result[f"{device}_energy {dataset}"] = kendall(*found)
         columns = zip(PROXIES, pack.proxies(dataset).T, tables.proxies(dataset).T, strict=True)
         for proxy, modelled, published in columns:
             if np.isfinite(published).any():

@@ -8,12 +8,11 @@ import numpy as np
 
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.tools.data.locate import tables_folder
-from llm_nas.tools.data.nb201 import cells, cost
+from llm_nas.tools.data.nb201 import cells
 from llm_nas.tools.data.nb201.cost import CHANCE_PCT
 from llm_nas.tools.data.nb201.pack import LABELS_SOURCE, PackTables
 from llm_nas.tools.data.nb201.tables import (
     AVERAGED,
-    ENERGY_DEVICES,
     ONE_SEED,
     PublishedTables,
     dataset_position,
@@ -101,31 +100,9 @@ class Nb201Tables:
         """`(n,)`, batch 1; NaN where the device has no value."""
         return self._tables.latency_ms(task, device)[cells.rows(archs)]
 
-    def energies_mj(self, task: str, device: str, archs: Sequence[Arch]) -> FloatArray | None:
-        """`(n,)`, batch 1; None for a device without energies."""
-        if device not in ENERGY_DEVICES:
-            return None
-        return self._tables.energy_mj(task, device)[cells.rows(archs)]
-
     def proxies(self, task: str, archs: Sequence[Arch]) -> FloatArray:
         """`(n, 13)` in the order of `llm_nas.tools.proxies.names.PROXIES`."""
         return self._tables.proxies(task)[cells.rows(archs)]
-
-    def params_m(self, task: str, archs: Sequence[Arch]) -> FloatArray:
-        """`(n,)` trainable parameters in M, in closed form."""
-        dataset_position(task)
-        return cost.params_m(cells.codes()[cells.rows(archs)], task)
-
-    def macs_m(self, task: str, archs: Sequence[Arch]) -> FloatArray:
-        """`(n,)` multiply-adds in M in NAS-Bench-201's convention, in closed form."""
-        dataset_position(task)
-        return cost.flops_m(cells.codes()[cells.rows(archs)], task)
-
-    def twins(self, archs: Sequence[Arch]) -> tuple[Arch, ...]:
-        """The text without unused operations of every cell."""
-        return tuple(
-            [cells.texts()[int(row)] for row in cells.canonical_rows()[cells.rows(archs)]]
-        )
 
 
 def nb201_tables(data_dir: Path | None = None) -> Nb201Tables:

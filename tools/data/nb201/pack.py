@@ -11,7 +11,7 @@ from llm_nas.errors import DataError
 from llm_nas.tools.data.nb201 import cells, cost, surrogate
 from llm_nas.tools.data.nb201.cells import DATASETS
 from llm_nas.tools.data.nb201.own import OWN_NAME, OWN_PATH, OwnProxies, own_proxies
-from llm_nas.tools.data.nb201.tables import ENERGY_DEVICES, check_device, dataset_position
+from llm_nas.tools.data.nb201.tables import check_device, dataset_position
 from llm_nas.tools.data.npz import TableFile, sha256_of
 from llm_nas.tools.proxies.names import PROXIES
 
@@ -98,29 +98,21 @@ class PackTables:
         """`(15625,)`, batch 1; NaN where the device has no value (edgetpu)."""
         dataset_position(dataset)
         check_device(device)
-        values = self._hardware(f"{device}_latency {dataset}", device)
+        name = f"{device}_latency {dataset}"
+        by_formula = device in FORMULA_DEVICES
+        values = self._formula(name) if by_formula else self._quantity("hardware", name)
         if device == "edgetpu":
             bits = np.unpackbits(self._file.read("edgetpu_missing"), count=len(values))
             values[bits.astype(bool)] = np.nan
         return values
-
-    def energy_mj(self, dataset: str, device: str) -> FloatArray:
-        """`(15625,)`; only edgegpu, eyeriss and fpga have energies."""
-        dataset_position(dataset)
-        check_device(device, ENERGY_DEVICES)
-        return self._hardware(f"{device}_energy {dataset}", device)
-
-    def _hardware(self, name: str, device: str) -> FloatArray:
-        by_formula = device in FORMULA_DEVICES
-        return self._formula(name) if by_formula else self._quantity("hardware", name)
 
     def proxies(self, dataset: str) -> FloatArray:
         """`(15625, 13)`: measured; else modelled, NaN wherever the published tables have none."""
         dataset_position(dataset)
         own = self._own.get(dataset)
         matrix = self._modelled_proxies(dataset) if own is None else own.values.copy()
-        matrix[:, PROXIES.index("flops")] = cost.naslib_flops_m(cells.codes(), dataset)
-        matrix[:, PROXIES.index("params")] = cost.params_m(cells.codes(), dataset)
+        matrix[:, PROXIES.index("flops")] = cost.flops_m(dataset)
+        matrix[:, PROXIES.index("params")] = cost.params_m(dataset)
         return matrix
 
     def _modelled_proxies(self, dataset: str) -> FloatArray:

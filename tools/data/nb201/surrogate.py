@@ -6,32 +6,28 @@ quantiles turn back into units. Devices whose cost only depends on how often eac
 (eyeriss, fpga) have a linear formula instead. NumPy alone evaluates both.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray
 from llm_nas.tools.data.nb201 import cells
-from llm_nas.tools.data.nb201.cells import NONE, PATHS, SIZE
-
-Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
-
-_OPERATIONS = 5
-_CONV3X3, _CONV1X1, _POOL = 2, 3, 4
+from llm_nas.tools.data.nb201.cells import OPERATIONS, SIZE
+from llm_nas.tools.data.networks import Arrays, Networks, networks_from
+from llm_nas.tools.spaces.nb201.cells import CONV1, CONV3, POOL, live_edges
 
 
 def inputs() -> npt.NDArray[np.float32]:
     """What the networks read: `(size, 60)`, one-hot codes of each cell and of its twin."""
-    one_hot = np.eye(_OPERATIONS, dtype=np.float32)[cells.codes()].reshape(SIZE, -1)
+    one_hot = np.eye(len(OPERATIONS), dtype=np.float32)[cells.codes()].reshape(SIZE, -1)
     return np.hstack([one_hot, one_hot[cells.canonical_rows()]])
 
 
 def counts(codes: IntArray) -> FloatArray:
     """What the formulas read, `(n, 4)`: 1, and how many 3x3, 1x1 convolutions and poolings."""
-    per_operation = [np.sum(codes == op, axis=1) for op in (_CONV3X3, _CONV1X1, _POOL)]
+    per_operation = [np.sum(codes == op, axis=1) for op in (CONV3, CONV1, POOL)]
     return np.column_stack([np.ones(len(codes)), *per_operation])
 
 
@@ -83,14 +79,7 @@ def _alternate(
 
 def connected(codes: IntArray) -> BoolArray:
     """`(n,)`: whether some path without `none` leads from input to output."""
-    intact = [np.all(codes[:, list(path)] != NONE, axis=1) for path in PATHS]
-    return np.asarray(np.any(intact, axis=0), dtype=np.bool_)
-
-
-def silu(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Each value times its sigmoid, without overflow for large negative ones."""
-    half = np.float32(0.5)
-    return np.asarray(x * (half + half * np.tanh(half * x)), dtype=np.float32)
+    return np.asarray(live_edges(codes).any(axis=1), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +87,16 @@ class Network:
     """A perceptron with two hidden layers and a quantile curve per output."""
 
     quantities: tuple[str, ...]
-    weights: tuple[npt.NDArray[np.float32], ...]
-    """Three matrices, `(inputs, outputs)` each."""
-    biases: tuple[npt.NDArray[np.float32], ...]
+    layers: Networks
+    """One network, in a group of its own."""
     knots: FloatArray
     """`(k,)`: increasing normal scores."""
     curves: FloatArray
     """`(quantities, k)`: non-decreasing values, in units, at the knots."""
 
-    def scores(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Normal scores `(n, quantities)` from inputs `(n, 60)`."""
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = silu(x @ weight + bias)
-        return np.asarray(x @ self.weights[-1] + self.biases[-1], dtype=np.float32)
-
     def predict(self, x: npt.NDArray[np.float32]) -> dict[str, FloatArray]:
         """`(n,)` values in units by quantity name."""
-        scores = self.scores(x).astype(np.float64)
+        scores = self.layers.mean(x)
         return {
             name: np.interp(scores[:, j], self.knots, self.curves[j])
             for j, name in enumerate(self.quantities)
@@ -122,24 +104,19 @@ class Network:
 
     def arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """The network as named arrays, for an `.npz`."""
-        named: dict[str, npt.NDArray[Any]] = {
+        return {
             f"{prefix}.quantities": np.array(self.quantities),
             f"{prefix}.knots": self.knots.astype(np.float32),
             f"{prefix}.curves": self.curves.astype(np.float32),
+            **self.layers.arrays(prefix, np.float32),
         }
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            named[f"{prefix}.w{layer}"] = weight
-            named[f"{prefix}.b{layer}"] = bias
-        return named
 
 
 def network_from(arrays: Arrays, prefix: str) -> Network:
     """The network that `Network.arrays` stored; `KeyError` when part of it is missing."""
-    layers = range(3)
     return Network(
         quantities=tuple(str(name) for name in arrays[f"{prefix}.quantities"]),
-        weights=tuple(arrays[f"{prefix}.w{layer}"].astype(np.float32) for layer in layers),
-        biases=tuple(arrays[f"{prefix}.b{layer}"].astype(np.float32) for layer in layers),
+        layers=networks_from(arrays, prefix),
         knots=arrays[f"{prefix}.knots"].astype(np.float64),
         curves=arrays[f"{prefix}.curves"].astype(np.float64),
     )

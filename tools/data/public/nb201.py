@@ -108,12 +108,12 @@ def _hardware(source: Path) -> FloatArray:
 
 
 def _zerocost(source: Path) -> FloatArray:
-    codes, tables = cells.codes(), np.full((len(DATASETS), SIZE, len(PROXIES)), np.nan)
+    tables = np.full((len(DATASETS), SIZE, len(PROXIES)), np.nan)
     for position, dataset in enumerate(DATASETS):
         if dataset in _PROXY_CSV:
             tables[position] = _by_cell(source / _PROXY_CSV[dataset], PROXIES)
-        tables[position, :, PROXIES.index("flops")] = cost.naslib_flops_m(codes, dataset)
-        tables[position, :, PROXIES.index("params")] = cost.params_m(codes, dataset)
+        tables[position, :, PROXIES.index("flops")] = cost.flops_m(dataset)
+        tables[position, :, PROXIES.index("params")] = cost.params_m(dataset)
     return tables
 
 

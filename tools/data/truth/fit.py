@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llm_nas.domain import BoolArray, FloatArray, IntArray
-from llm_nas.tools.data.truth.networks import Networks
+from llm_nas.tools.data.networks import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def fit(
     for fold in range(recipe.folds):
         first = (fold + 1) * recipe.members
         rows = folds == fold
-        held_out[rows] = _part(networks, first, recipe.members).mean(x[rows])
+        held_out[rows] = _part(networks, first, recipe.members).mean(x[rows])[:, 0]
     return Fit(_part(networks, 0, recipe.members), held_out)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from llm_nas.domain import Arch, FloatArray
 from llm_nas.errors import DataError, RequestError
+from llm_nas.tools.data.networks import Networks, networks_from
 from llm_nas.tools.data.npz import TableFile, sha256_of
 from llm_nas.tools.data.truth.inputs import Inputs
-from llm_nas.tools.data.truth.networks import Networks, networks_from
 
 PACK = Path(__file__).parent.parent / "pack"
 TASK_OF = {"anb": "imagenet", "hwgpt-s": "openwebtext"}
@@ -77,7 +77,7 @@ class TruthModel:
             RequestError: An unknown quantity, or a text that is no architecture of the space.
         """
         modelled = self._quantity(quantity)
-        return modelled.values(modelled.networks.mean(self.inputs.matrix(archs)))
+        return modelled.values(modelled.networks.mean(self.inputs.matrix(archs))[:, 0])
 
     def _quantity(self, name: str) -> Quantity:
         if name not in self.quantities:
