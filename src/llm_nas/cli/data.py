@@ -35,13 +35,18 @@ def fetch(
 
     Files are pinned, their SHA-256 is checked before they are read and converted.
     """
+    from urllib.parse import urlsplit
+
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+    from llm_nas.errors import RequestError
     from llm_nas.tools.data.locate import user_cache
     from llm_nas.tools.data.public import convert_all
     from llm_nas.tools.data.public.fetch import Fetcher
     from llm_nas.tools.data.public.upstream import UPSTREAM
 
+    if urlsplit(base_url).scheme not in ("http", "https"):
+        raise RequestError(f"--base-url {base_url!r}: expected http(s)://HOST")
     target = into if into is not None else user_cache()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=console) as progress:

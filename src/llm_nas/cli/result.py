@@ -34,6 +34,10 @@ def _row(point: "FrontPoint") -> tuple[str, ...]:
 def _lines(report: "SearchReport") -> list[str]:
     more = len(report.front) - _FRONT_ROWS
     rest = [f"... and {more} more networks of the front in result.json"] if more > 0 else []
+    if any(point.test_value is not None for point in report.front):
+        rest.append(
+            "valid: what the search saw; test: looked at afterwards, on a scale of its own"
+        )
     return [*rest, *_quality(report), *_effort(report), *_doubts(report), f"run {report.out}"]
 
 
