@@ -1,7 +1,7 @@
 """From names to things: the space, task and device of a context `SPACE/TASK/DEVICE`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def _family(task: str | None, device: str | None) -> str:
 
 
 _PARTS = re.compile(
-    r"(?P<space>.+?\.(?:py(?::\w+)?|toml)|[^/]+)"
+    r"(?P<space>.+?\.(?:py(?::\w+)?(?:\?weights=.+?\.(?:safetensors|pth?|bin))?|toml)|[^/]+)"
     r"(?:/(?P<task>[^=]+?\.(?:csv|npz|py:\w+)|[^/]+)(?:/(?P<device>.+))?)?"
 )
 """A file among the parts ends at its suffix, so that its path may hold slashes."""
@@ -105,6 +105,9 @@ def open_context(
     seed: int = 0,
     epochs: int | None = None,
     folder: Path | None = None,
+    precision: str | None = None,
+    workers: int = 1,
+    say: Callable[[str], None] | None = None,
 ) -> Context:
     """Open a context by its names.
 
@@ -114,6 +117,9 @@ def open_context(
         seed: Of the split of a user's images.
         epochs: Of a full training, on tasks that train; None: the task's own.
         folder: Where tasks and devices keep files (weights, exported networks).
+        precision: In which a device that measures times networks; None: as its card says.
+        workers: Trainings at the same time, on tasks that train.
+        say: Told when a device is lost or found again.
 
     Raises:
         RequestError, DataError: One line that says what is wrong and what is allowed.
@@ -123,11 +129,22 @@ def open_context(
     from llm_nas.tools.tasks import open_task, shape_of
 
     space = open_space(name.space, shape_of(name.task))
-    task = open_task(name.task, space, data_dir=data_dir, seed=seed, epochs=epochs, folder=folder)
-    device = open_device(name.device, space, name.task, data_dir=data_dir, folder=folder)
+    task = open_task(
+        name.task,
+        space,
+        data_dir=data_dir,
+        seed=seed,
+        epochs=epochs,
+        folder=folder,
+        workers=workers,
+    )
+    device = open_device(
+        name.device, space, name.task, data_dir=data_dir, precision=precision, say=say
+    )
     rows = _common_rows(space, task, device)
     if rows is None:
-        return Context(name, space, task, device)
+        notes = (*getattr(space, "notes", ()), *getattr(task, "notes", ()))
+        return Context(name, space, task, device, notes)
     note = f"{name}: the search stays inside the {len(rows)} architectures that its tables hold"
     pool = Pool(space, rows, latencies_ms=_niche_latencies(space, device, rows))
     return Context(name, pool, task, device, (note,))

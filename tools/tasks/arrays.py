@@ -32,7 +32,7 @@ class Npz:
         if missing:
             raise DataError(f"{path} has no {' and no '.join(missing)}, only: {', '.join(names)}")
         self._own_test = "x_test" in names and "y_test" in names
-        self._values, self._labels = _ranked(self._array("y_train"), f"{path}: y_train")
+        self._values, self._labels = ranked(self._array("y_train"), f"{path}: y_train")
         self.classes = tuple(str(value) for value in self._values)
         self.notes = () if self._own_test else (f"{path.name} has no x_test: 15 % kept aside",)
 
@@ -96,7 +96,7 @@ class Digits:
         return self._all.rows(split_test(self._all.labels)[1])
 
 
-def _ranked(
+def ranked(
     labels: np.ndarray[tuple[int, ...], np.dtype[np.generic]], where: str
 ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], IntArray]:
     """Distinct labels in order, and the place of every label among them."""

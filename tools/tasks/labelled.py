@@ -9,7 +9,7 @@ import numpy.typing as npt
 from llm_nas.domain import IntArray, TaskShape
 from llm_nas.errors import DataError
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8 | np.float32]
 
 TEST_SHARE = 0.15
 VALIDATION_SHARE = 0.2
@@ -21,7 +21,10 @@ _TEST_SPLIT = 20_231_117
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images `(n, 3, height, width)` of 0..255 in RGB, and their classes `(n,)`."""
+    """Images `(n, 3, height, width)` of 0..255 in RGB, and their classes `(n,)`.
+
+    Series are images of one channel and height 1, of floats.
+    """
 
     pixels: Pixels
     labels: IntArray

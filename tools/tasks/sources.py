@@ -6,11 +6,14 @@ from llm_nas.errors import RequestError
 from llm_nas.tools.tasks.labelled import Source
 
 DIGITS = "digits"
+PREFIX = "series:"
+EXPECTED = "digits, a folder of class folders, a .npz file of images or series:FILE.csv"
 
 
 def is_real(name: str) -> bool:
-    """Whether a task's name stands for images: `digits`, a folder or an `.npz`."""
-    return name == DIGITS or name.endswith(".npz") or Path(name).is_dir()
+    """Whether a task's name stands for images or series: `digits`, a folder, an `.npz`, ..."""
+    known = name == DIGITS or name.endswith(".npz") or name.startswith(PREFIX)
+    return known or Path(name).is_dir()
 
 
 def open_source(name: str) -> Source:
@@ -24,7 +27,11 @@ def open_source(name: str) -> Source:
         from llm_nas.tools.tasks.arrays import Digits
 
         return Digits()
-    path = Path(name).expanduser()
+    path = Path(name.removeprefix(PREFIX)).expanduser()
+    if name.startswith(PREFIX) and path.is_file():
+        from llm_nas.tools.tasks.series import Series
+
+        return Series(path)
     if path.is_file() and path.suffix == ".npz":
         from llm_nas.tools.tasks.arrays import Npz
 
@@ -33,4 +40,4 @@ def open_source(name: str) -> Source:
         from llm_nas.tools.tasks.folders import Folder
 
         return Folder(path)
-    raise RequestError(f"task {name}: expected digits, a folder of class folders or a .npz file")
+    raise RequestError(f"task {name}: expected {EXPECTED}")

@@ -27,6 +27,7 @@ from llm_nas.cli import (
     report,
     runs,
     search,
+    space,
     trace,
     transfer,
     watch,
@@ -62,6 +63,7 @@ def _app() -> typer.Typer:
     app.add_typer(data.app, name="data")
     app.add_typer(device.app, name="device")
     app.add_typer(runs.app, name="runs")
+    app.add_typer(space.app, name="space")
     app.add_typer(config.app, name="config")
     app.command("doctor")(doctor.doctor)
     app.callback(invoke_without_command=True)(_version)
