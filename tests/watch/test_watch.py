@@ -184,13 +184,17 @@ def hostile(target: str) -> Generator[str]:
 
 
 @contextmanager
-def searching(request: SearchRequest, go: Callable[[], bool]) -> Generator[list[BaseException]]:
-    """A real run in the background, each training slow enough to be seen."""
+def searching(
+    request: SearchRequest, seen: Callable[[], bool], go: Callable[[], bool]
+) -> Generator[list[BaseException]]:
+    """A real run in the background that waits to be seen, and after a while to be sent on."""
 
     def progress(told: Mapping[str, Any]) -> None:
-        if "training" in told:
-            time.sleep(0.25)
-        while told.get("generation", 0) >= 1 and not go():
+        while "training" in told and not seen():
+            time.sleep(0.05)
+        if "training" in told and go():
+            time.sleep(1.0)  # slow enough to be stopped
+        while told.get("generation", 0) >= 3 and not go():
             time.sleep(0.05)
 
     ended: list[BaseException] = []
@@ -214,17 +218,21 @@ def test_a_person_watches_and_steers_a_run_in_a_browser(tmp_path: Path) -> None:
     request = request_in(tmp_path, "live")
     run = tmp_path / "live"
     other = search(request_in(tmp_path, "other", trainings=12), Inputs(picture=False, keep=False))
-    done = threading.Event()
-    with searching(request, done.is_set) as ended, chromium(tmp_path / "chromium") as page:
+    seen, done = threading.Event(), threading.Event()
+    with (
+        searching(request, seen.is_set, done.is_set) as ended,
+        chromium(tmp_path / "chromium") as page,
+    ):
         try:
             while not (run / "now.json").exists():
                 time.sleep(0.05)
             with watching(run) as address:
                 page.open(address)
-                page.until("document.querySelectorAll('#front circle').length >= 1")
                 page.until("document.querySelector('#doing li')")
                 assert page.text("#doing li").startswith("training depth=")
                 assert page.text("#state") == "running"
+                assert page.text("#front") == "nothing is trained yet"
+                seen.set()
                 page.until("document.querySelectorAll('#front circle').length >= 8")
                 page.click("#front circle")
                 page.until("document.querySelector('#story').textContent.includes('proposes')")
@@ -243,6 +251,7 @@ def test_a_person_watches_and_steers_a_run_in_a_browser(tmp_path: Path) -> None:
                 page.click("#stop")
                 page.until("document.querySelector('#state').textContent === 'stopped'")
         finally:
+            seen.set()
             done.set()
     assert "stopped by a person; go on with" in str(ended[0])
     report = resume(run, Inputs(picture=False, keep=False))
