@@ -82,6 +82,18 @@ def test_a_store_of_wrong_accuracies_is_noticed() -> None:
     assert judged("photos", (), own, ACCURACY, SPACE).rank_correlation is None
 
 
+def test_permuted_accuracies_are_noticed_without_a_training() -> None:
+    right = measured(draw(60, 1), 1)
+    values = np.random.default_rng(2).permutation([m.value for m in right])
+    permuted = [
+        m.model_copy(update={"value": float(v)}) for m, v in zip(right, values, strict=True)
+    ]
+    assert judged("photos", right, (), ACCURACY, SPACE).kept
+    told = judged("photos", permuted, (), ACCURACY, SPACE)
+    assert not told.kept
+    assert told.cells == 0
+
+
 def test_ranks_with_ties() -> None:
     assert rank_correlation([1, 2, 2, 4], [1, 2, 2, 4]) == pytest.approx(1.0)
     assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
