@@ -3,26 +3,24 @@
 Only here, when nothing more is trained, are test images opened.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from llm_nas.domain import Arch, Failure, Measurement
 from llm_nas.errors import ToolError
 from llm_nas.evaluation.baselines import Beside, Point, beside, hypervolume, reference_point
 from llm_nas.evaluation.exported import score_exported
 from llm_nas.frozen import Frozen
+from llm_nas.graph.baselines import Baselines
 from llm_nas.knowledge.archive import ParetoArchive
-from llm_nas.tools.devices.real import RealDevice
 from llm_nas.tools.export.onnx_file import compare, export
-from llm_nas.tools.tasks.baselines import USUAL, Baseline, family_file, open_family, run_baselines
+from llm_nas.tools.tasks.baselines import Baseline, task_of
 from llm_nas.tools.tasks.real import RealTask
 
 FRONT = "front"
 BASELINES = "baselines"
+"""Folder of their exported files."""
 _MOMENTS = (12, 24, 36, 60, 120)
 _COMPARED_IMAGES = 64
 
@@ -49,26 +47,19 @@ class Closing(Frozen):
     """Exports and baselines that failed."""
 
 
-class _Baselines(Frozen):
-    rows: tuple[TestedBaseline, ...]
-    failures: tuple[Failure, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Closer:
     """Exports, scores and compares what one real run trained."""
 
     task: RealTask
-    device: RealDevice | None
-    """What times the baselines; None: there are none."""
     folder: Path
     """The run's."""
     seed: int
-    say: Callable[[str], None]
+    baselines: Baselines = Baselines()
 
-    def close(self, rows: Sequence[Measurement], baselines: int | None) -> Closing:
-        """All of it, for the run's own trainings in order; baselines are kept for a resume."""
-        known = self._baselines(USUAL if baselines is None else baselines)
+    def close(self, rows: Sequence[Measurement]) -> Closing:
+        """All of it, for the run's own trainings in order."""
+        known, broken = self._scored()
         fronts = {moment: _front(rows[:moment]) for moment in _MOMENTS if moment <= len(rows)}
         last = _front(rows)
         wanted = list(dict.fromkeys([*last, *(a for front in fronts.values() for a in front)]))
@@ -76,17 +67,16 @@ class Closer:
         tested = self._tested(files)
         latencies = {row.arch: row.latency_ms for row in rows}
         points = {arch: (latencies[arch], 100.0 - tested[arch]) for arch in tested}
-        theirs = [(row.latency_ms, 100.0 - row.test_accuracy_pct) for row in known.rows]
+        theirs = [(row.latency_ms, 100.0 - row.test_accuracy_pct) for row in known]
         return Closing(
             onnx={a: str(files[a].relative_to(self.folder)) for a in last if a in files},
             test_accuracy_pct=tested,
-            baselines=known.rows,
-            baseline_trainings=sum(row.trainings for row in known.rows)
-            + sum(failure.trainings for failure in known.failures),
+            baselines=known,
+            baseline_trainings=self.baselines.trainings,
             beside=beside([points[a] for a in last if a in points], theirs),
             hv_at=_hv_at({m: [points[a] for a in f if a in points] for m, f in fronts.items()},
                          theirs),
-            failures=(*failures, *known.failures),
+            failures=(*failures, *broken, *self.baselines.failures),
         )  # fmt: skip
 
     def _exported(self, archs: Sequence[Arch]) -> tuple[dict[Arch, Path], list[Failure]]:
@@ -111,37 +101,30 @@ class Closer:
         scores = score_exported(tuple(files.values()), self.task.name)
         return {a: score.accuracy_pct for a, score in zip(files, scores, strict=True)}
 
-    def _baselines(self, count: int) -> _Baselines:
-        kept = self.folder / f"{BASELINES}.json"
-        try:
-            found = TypeAdapter(_Baselines).validate_json(kept.read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
-            found = self._trained(count)
-            kept.write_text(json.dumps(found.model_dump(mode="json"), indent=2), encoding="utf-8")
-        return found
-
-    def _trained(self, count: int) -> _Baselines:
-        if count == 0 or self.device is None:
-            return _Baselines(rows=(), failures=())
-        rows, failures = run_baselines(
-            self.task, self.device, count=count, seed=self.seed, say=self.say
-        )
-        files = [self._baseline_file(number, row) for number, row in enumerate(rows, start=1)]
-        scores = score_exported(tuple(files), self.task.name)
-        tested = tuple(
+    def _scored(self) -> tuple[tuple[TestedBaseline, ...], list[Failure]]:
+        """The baselines' exported files on test images."""
+        files: dict[Baseline, Path] = {}
+        failures: list[Failure] = []
+        for number, row in enumerate(self.baselines.rows, start=1):
+            try:
+                files[row] = self._baseline_file(number, row)
+            except ToolError as error:
+                failures.append(Failure(arch=row.arch, stage="export", reason=str(error)))
+        scores = score_exported(tuple(files.values()), self.task.name)
+        rows = tuple(
             TestedBaseline(
                 **row.model_dump(),
                 test_accuracy_pct=score.accuracy_pct,
                 onnx=str(path.relative_to(self.folder)),
             )
-            for row, score, path in zip(rows, scores, files, strict=True)
+            for (row, path), score in zip(files.items(), scores, strict=True)
         )
-        return _Baselines(rows=tested, failures=failures)
+        return rows, failures
 
     def _baseline_file(self, number: int, row: Baseline) -> Path:
-        space = open_family(row.family, self.task.shape)
-        task = self.task.of(space, str(family_file(row.family)))
-        return self._export(task, row.arch, f"{BASELINES}/{number:02}.onnx")
+        return self._export(
+            task_of(row.family, self.task), row.arch, f"{BASELINES}/{number:02}.onnx"
+        )
 
 
 def _front(rows: Sequence[Measurement]) -> list[Arch]:

@@ -29,7 +29,7 @@ class Base:
 
     label: str
     network: nn.Module
-    """From `(n, channels, height, width)` to `(n, classes)`; `Fitted` where that takes a change."""
+    """From `(n, channels, height, width)` to `(n, classes)`; `Fitted` where it needs that."""
     head: str
     """Name of the layer that gives the classes."""
     normalisation: Normalisation | None
@@ -210,7 +210,7 @@ def _fitted(network: nn.Module, shape: TaskShape, side: int | None, label: str) 
         fitted = Fitted(network, form, (shape.height, shape.width), size)
         try:
             logits = run(fitted, example(shape))
-        except Exception as error:  # a network of the person's own may raise anything
+        except Exception as error:  # noqa: BLE001 - a network of the person's own may raise anything
             reason = reason or " ".join(f"{type(error).__name__}: {error}".split())[:160]
             continue
         if isinstance(logits, Tensor) and logits.ndim == 2 and len(logits) == 2:

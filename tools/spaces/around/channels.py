@@ -220,8 +220,9 @@ def silenced(network: nn.Module, images: Tensor, group: Coupled, channels: list[
     pruner = graph.get_pruner_of_module(layer)
     with quietly(), torch.no_grad():
         for item in graph.get_pruning_group(layer, pruner.prune_out_channels, channels):
-            _silence(item.dep.target.module, list(item.idxs), _side(graph, item.dep.handler,
-                     item.dep.target.module), getattr(item.dep.target, "pruning_dim", None))  # fmt: skip
+            node = item.dep.target
+            side = _side(graph, item.dep.handler, node.module)
+            _silence(node.module, list(item.idxs), side, getattr(node, "pruning_dim", None))
     return twin
 
 

@@ -25,6 +25,11 @@ _TOLERANCE = 1e-4
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
+def own_name(name: str) -> str:
+    """A module's name without what stands before the base's own network."""
+    return name.removeprefix("network.")
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Groups of channels of equal width that one choice cuts."""
@@ -48,7 +53,7 @@ class Stage:
         group = self.groups[0]
         what = "heads" if group.heads else "channels"
         others = f" and {len(self.groups) - 1} more" if len(self.groups) > 1 else ""
-        return f"{what} kept of {group.heads[0] if group.heads else group.root}{others}"
+        return f"{what} kept of {own_name(group.heads[0] if group.heads else group.root)}{others}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def make_plan(base: Base, shape: TaskShape) -> Plan:
     layers, calls = layers_of(network, shape, scales)
     shared = [n for n in _tied(network) if n] + [n for n, c in calls.items() if c > 1]
     kept = tuple(dict.fromkeys([base.head, *shared]))
-    whole = [f"{name}: used more than once" for name in dict.fromkeys(shared)]
+    whole = [f"{own_name(name)}: used more than once" for name in dict.fromkeys(shared)]
     order = {layer.name: place for place, layer in enumerate(layers)}
     groups = coupled(network, images, kept)
     groups.sort(key=lambda g: min(order.get(r.layer, len(order)) for r in g.reaches))
@@ -86,7 +91,9 @@ def make_plan(base: Base, shape: TaskShape) -> Plan:
     found = [b for b in _residual(network, images) if not any(_in(s, b) for s in shared)]
     blocks = tuple(b for b in found if _droppable(network, images, [b]))
     blocks = blocks if _droppable(network, images, blocks) else ()
-    refused += [f"{b}: the network does not run without it" for b in found if b not in blocks]
+    refused += [
+        f"{own_name(b)}: the network does not run without it" for b in found if b not in blocks
+    ]
     stages = _stages(proved, blocks)
     kernels = tuple(_kernels(network, set(shared)))
     plan = Plan(stages, blocks, kernels, scales, layers, _count(network), (*whole, *refused))
@@ -129,9 +136,9 @@ def _proved(
         if reason is None:
             proved.append(group)
         else:
-            refused.append(f"{group.root}: {reason}")
+            refused.append(f"{own_name(group.root)}: {reason}")
     if proved and (reason := _together(network, images, proved, tuple(wanted))) is not None:
-        return [], [*refused, *(f"{g.root}: {reason}" for g in proved)]
+        return [], [*refused, *(f"{own_name(g.root)}: {reason}" for g in proved)]
     return proved, refused
 
 
@@ -149,7 +156,7 @@ def _doubt(
         if group.mixing or _same(got, run(silenced(network, images, group, channels), images)):
             return None
         return "cutting it would compute something else"
-    except Exception as error:  # what cannot be cut fails in many ways
+    except Exception as error:  # noqa: BLE001 - what cannot be cut fails in many ways
         return f"cannot be cut: {' '.join(str(error).split())[:120]}"
 
 
@@ -161,7 +168,7 @@ def _together(
         cuts = [(g, gone(g, _keeps(g)[0], g.magnitude)) for g in groups]
         remove(twin, images, cuts)
         return None if tuple(run(twin, images).shape) == wanted else "it changes what comes out"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return f"cannot be cut with the others: {' '.join(str(error).split())[:120]}"
 
 

@@ -14,7 +14,15 @@ from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.around.address import Address
 from llm_nas.tools.spaces.around.base import Base, at_scale, example, open_base, run
 from llm_nas.tools.spaces.around.channels import copied, gone, remove
-from llm_nas.tools.spaces.around.plan import SHARES, Plan, Stage, cropped, dropped, make_plan
+from llm_nas.tools.spaces.around.plan import (
+    SHARES,
+    Plan,
+    Stage,
+    cropped,
+    dropped,
+    make_plan,
+    own_name,
+)
 from llm_nas.tools.spaces.around.sizes import Layer
 from llm_nas.tools.spaces.space import Space, Values
 
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from llm_nas.tools.spaces.around.base import Normalisation
     from llm_nas.tools.tasks.labelled import FitData
 
+_NAMED = 6
 _RECALIBRATION_BATCH = 100
 _RECALIBRATION_BATCHES = 8
 
@@ -49,9 +58,11 @@ class AroundSpace(Space):
     def notes(self) -> tuple[str, ...]:
         """What a person should know: new heads, missing weights, parts that are kept whole."""
         whole = self.plan.whole
-        shown = (f"{self.base.label}: kept whole: {'; '.join(whole[:6])}"
-                 f"{f' and {len(whole) - 6} more' if len(whole) > 6 else ''}",) if whole else ()  # fmt: skip
-        return (*self.base.notes, *shown)
+        if not whole:
+            return self.base.notes
+        more = f" and {len(whole) - _NAMED} more" if len(whole) > _NAMED else ""
+        shown = f"{self.base.label}: kept whole: {'; '.join(whole[:_NAMED])}{more}"
+        return (*self.base.notes, shown)
 
     @property
     def normalisation(self) -> "Normalisation | None":
@@ -213,14 +224,16 @@ def _choices(plan: Plan) -> Iterator[Choice]:
         yield Choice("scale", plan.scales[::-1], ordered=True, words="factor of the image's sides")
     places = {block: number for number, block in enumerate(plan.blocks, start=1)}
     for block, number in places.items():
-        yield Choice(f"b{number}", (0, 1), ordered=True, words=f"whether block {block} is kept")
+        yield Choice(
+            f"b{number}", (0, 1), ordered=True, words=f"whether block {own_name(block)} is kept"
+        )
     for stage in plan.stages:
         gate = _awake([f"b{places[block]}" for block in places if block in stage.blocks])
         kept = tuple(keep * stage.unit for keep in stage.keeps)
         yield Choice(stage.name, kept, ordered=True, active_when=gate, words=stage.words)
     for number, (name, sides) in enumerate(plan.kernels, start=1):
         inside = [f"b{n}" for block, n in places.items() if name.startswith(f"{block}.")]
-        words = f"kernel size of {name}"
+        words = f"kernel size of {own_name(name)}"
         yield Choice(f"k{number}", sides, ordered=True, active_when=_awake(inside), words=words)
 
 

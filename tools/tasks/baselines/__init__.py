@@ -1,18 +1,27 @@
 """Networks a practitioner would try first, trained and timed as the search's own are."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from llm_nas.conditions import Value
-from llm_nas.domain import Arch, Failure, TaskShape
+from llm_nas.domain import Arch, Failure, TaskShape, Timing
 from llm_nas.frozen import Frozen
+from llm_nas.ports import SearchSpace
 from llm_nas.tools.devices.real import RealDevice
+from llm_nas.tools.registry import known
+from llm_nas.tools.spaces import open_space
 from llm_nas.tools.spaces.macro import MacroSpace, open_macro
 from llm_nas.tools.tasks.real import RealTask
+from llm_nas.tools.tasks.sources import DIGITS
 
 USUAL = 12
+_USUAL_DIGITS = 6
+"""Of images so small that a dozen would take longer than the search itself."""
+_DRAWN = 400
 _SMALL_SIDE = 32
 _MIDDLE_SIDE = 64
 
@@ -83,41 +92,20 @@ def _members(
         yield Member(name=name, family=family, arch=space.arch(values))
 
 
-def run_baselines(
-    task: RealTask,
-    device: RealDevice,
-    *,
-    count: int = USUAL,
-    seed: int = 0,
-    say: Callable[[str], None] | None = None,
-) -> tuple[tuple[Baseline, ...], tuple[Failure, ...]]:
-    """Train and time known networks by the task's recipe and fidelity.
-
-    Returns:
-        Those that worked, and why the others did not; both cost trainings, counted apart.
-    """
-    kept: list[Baseline] = []
-    failed: list[Failure] = []
-    chosen = members(count, task.shape)
-    for family in dict.fromkeys(member.family for member in chosen):
-        space = open_family(family, task.shape)
-        trained, timed = task.of(space, str(family_file(family))), device.of(space, task.shape)
-        for member in (m for m in chosen if m.family == family):
-            row = _measured(member, trained, timed, space, seed)
-            (kept if isinstance(row, Baseline) else failed).append(row)  # type: ignore[arg-type]
-            if say is not None:
-                say(_in_words(member, row))
-        trained.close()
-    return tuple(kept), tuple(failed)
+def usual(task: RealTask) -> int:
+    """How many members are trained where the person names no number."""
+    return _USUAL_DIGITS if task.name == DIGITS else USUAL
 
 
-def _measured(
-    member: Member, task: RealTask, device: RealDevice, space: MacroSpace, seed: int
-) -> Baseline | Failure:
-    timing = device.measure([member.arch])[0]
-    if isinstance(timing, Failure):
-        return timing
-    label = task.train(member.arch, 1.0, seed)
+def time_member(member: Member, device: RealDevice, shape: TaskShape) -> Timing | Failure:
+    """The latency of a known network."""
+    return device.of(open_family(member.family, shape), shape).measure([member.arch])[0]
+
+
+def train_member(member: Member, timing: Timing, task: RealTask, seed: int) -> Baseline | Failure:
+    """Train a known network by the task's recipe and fidelity; trainings are counted apart."""
+    space = open_family(member.family, task.shape)
+    label = task.of(space, str(family_file(member.family))).train(member.arch, 1.0, seed)
     if isinstance(label, Failure):
         return label
     size: Mapping[str, Any] = space.quantities([member.arch])
@@ -136,7 +124,8 @@ def _measured(
     )
 
 
-def _in_words(member: Member, row: Baseline | Failure) -> str:
+def in_words(member: Member, row: Baseline | Failure) -> str:
+    """What came of a known network, in one line."""
     if isinstance(row, Failure):
         return f"baseline {member.name}: {row.reason}"
     return f"baseline {member.name}: {row.accuracy_pct:.1f} %, {row.latency_ms:.3g} ms"
