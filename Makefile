@@ -7,8 +7,8 @@ export LLM_NAS_UPSTREAM ?= $(realpath $(wildcard ../shared/upstream))
 
 .PHONY: search test lint install dev clean
 
-search: install  ## install and run the main job: cells for an edge GPU
-	$(BIN)/llm-nas search --dataset cifar10 --device edgegpu
+search: install  ## install, then search networks for small images on this computer
+	$(BIN)/llm-nas search
 
 test: dev  ## install and run all tests
 	$(BIN)/pytest -q -n 2 --dist loadfile

@@ -247,6 +247,8 @@ class Timing(Frozen):
     """Sessions (devices that measure) or 1 (tables)."""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    file_mb: float | None = None
+    """Size of the exported file, where one was timed."""
 
 
 class Label(Frozen):
@@ -470,7 +472,7 @@ class SearchReport(Frozen):
 
 
 class TraceEvent(Frozen):
-    """One line of `trace.jsonl`; `data` depends on `event` (see docs/trace.md)."""
+    """One line of `trace.jsonl`; `data` depends on `event` (see docs/reference/files.md)."""
 
     ts: str
     run: str

@@ -19,6 +19,7 @@ from llm_nas.cli import (
     data,
     device,
     doctor,
+    draft,
     finish,
     fork,
     heuristics,
@@ -39,35 +40,37 @@ from llm_nas.errors import LlmNasError, RequestError, first_problem
 _INTERRUPTED = 130
 
 
-def _app() -> typer.Typer:
-    app = typer.Typer(
+def app() -> typer.Typer:
+    """All commands."""
+    shell = typer.Typer(
         name="llm-nas",
         help="Name a family of networks, your data and your device; get the front of both.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.command("search")(search.search)
-    app.command("trace")(trace.trace)
-    app.command("compare")(compare.compare)
-    app.command("ablate")(ablate.ablate)
-    app.command("report")(report.report)
-    app.command("transfer")(transfer.transfer)
-    app.command("bias")(bias.bias)
-    app.command("fork")(fork.fork)
-    app.command("watch")(watch.watch)
-    app.command("finish")(finish.finish)
-    app.add_typer(heuristics.app, name="heuristics")
-    app.add_typer(predictor.app, name="predictor")
-    app.add_typer(proxies.app, name="proxies")
-    app.add_typer(data.app, name="data")
-    app.add_typer(device.app, name="device")
-    app.add_typer(runs.app, name="runs")
-    app.add_typer(space.app, name="space")
-    app.add_typer(config.app, name="config")
-    app.command("doctor")(doctor.doctor)
-    app.callback(invoke_without_command=True)(_version)
-    return app
+    shell.command("search")(search.search)
+    shell.command("trace")(trace.trace)
+    shell.command("compare")(compare.compare)
+    shell.command("ablate")(ablate.ablate)
+    shell.command("report")(report.report)
+    shell.command("transfer")(transfer.transfer)
+    shell.command("bias")(bias.bias)
+    shell.command("draft")(draft.draft)
+    shell.command("fork")(fork.fork)
+    shell.command("watch")(watch.watch)
+    shell.command("finish")(finish.finish)
+    shell.add_typer(heuristics.app, name="heuristics")
+    shell.add_typer(predictor.app, name="predictor")
+    shell.add_typer(proxies.app, name="proxies")
+    shell.add_typer(data.app, name="data")
+    shell.add_typer(device.app, name="device")
+    shell.add_typer(runs.app, name="runs")
+    shell.add_typer(space.app, name="space")
+    shell.add_typer(config.app, name="config")
+    shell.command("doctor")(doctor.doctor)
+    shell.callback(invoke_without_command=True)(_version)
+    return shell
 
 
 def _version(
@@ -104,7 +107,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> object:
     """Run with defaults from the environment and the file of settings."""
-    command = typer.main.get_command(_app())
+    command = typer.main.get_command(app())
     settings = _settings(config.options_of(command), arguments)
     try:
         return command.main(

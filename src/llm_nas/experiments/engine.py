@@ -34,7 +34,7 @@ def run_tasks(
     if jobs < 1:
         raise RequestError(f"--jobs {jobs}: expected at least 1")
     if engine == "ray" and find_spec("ray") is None:
-        raise RequestError("--engine ray: Ray is not installed; run pip install ray")
+        raise RequestError('--engine ray: Ray is not installed; run pip install "llm-nas[ray]"')
     if engine == "ray":
         return _on_ray(work, tasks, jobs)
     if jobs == 1:
@@ -97,7 +97,10 @@ def _one_thread_each() -> Generator[None]:
 
 def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     ray: Any = import_module("ray")
-    ray.init(num_cpus=jobs, ignore_reinit_error=True, include_dashboard=False)
+    if os.environ.get("RAY_ADDRESS"):  # a cluster decides itself how many of its cores there are
+        ray.init(ignore_reinit_error=True)
+    else:
+        ray.init(num_cpus=jobs, ignore_reinit_error=True, include_dashboard=False)
     remote = ray.remote(work)
     pending = [remote.remote(task) for task in tasks]
     try:
