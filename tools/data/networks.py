@@ -28,6 +28,14 @@ class Networks:
     biases: tuple[Float32, ...]
     """One `(m, 1, outputs)` per layer."""
 
+    def part(self, first: int, count: int) -> "Networks":
+        """Some of the perceptrons."""
+        kept = slice(first, first + count)
+        return Networks(
+            tuple(weight[kept] for weight in self.weights),
+            tuple(bias[kept] for bias in self.biases),
+        )
+
     def mean(self, x: Float32) -> FloatArray:
         """Mean over the perceptrons, `(n, outputs)`, from inputs `(n, d)`."""
         members = [self._one(member, x) for member in range(len(self.weights[0]))]

@@ -143,7 +143,7 @@ class TestParts:
         rows = np.zeros(SIZE, dtype=np.bool_)
         rows[:2048] = True
         recipe = Recipe(width=16, epochs=15)
-        first, second = (train(group, rows, recipe) for _ in range(2))
+        (first,), (second,) = (train(group, [rows], recipe) for _ in range(2))
         predicted = first.predict(surrogate.inputs())["threes"]
         assert kendall(predicted, threes) > 0.8
         np.testing.assert_array_equal(predicted, second.predict(surrogate.inputs())["threes"])

@@ -148,8 +148,7 @@ class TestOrderOfSources:
         )
         assert set(tables.validation_pct("cifar10", tables.archs).tolist()) == {50.0}
         assert "fitted on validation accuracies alone" in tables.label_source("cifar100")
-        labels = tables.validation_pct("cifar100", tables.archs, averaged=True)
-        np.testing.assert_array_equal(labels, pack.validation_pct("cifar100"))
+        labels = pack.validation_pct("cifar100")
         one = tables.validation_pct("cifar100", tables.archs)
         assert (one - labels)[labels > 1].std() == pytest.approx(0.43, rel=0.05)
 
@@ -203,11 +202,9 @@ class TestPublishedTables:
             naslib = asked.proxies(task, asked.archs)[:, PROXIES.index("flops")]
             np.testing.assert_allclose(cost.flops_m(task), naslib)
 
-    def test_labels_are_of_one_training_and_averages_on_request(self, tables: Path) -> None:
+    def test_labels_are_of_one_training(self, tables: Path) -> None:
         asked = nb201_tables(tables)
         with np.load(tables / "nb201_accuracy.npz") as published:
-            one, averaged = published["valid_acc_naslib"], published["valid_acc_avg"]
+            one = published["valid_acc_naslib"]
         some = asked.archs[100:200]
         np.testing.assert_array_equal(asked.validation_pct("cifar100", some), one[100:200, 1])
-        found = asked.validation_pct("cifar100", some, averaged=True)
-        np.testing.assert_array_equal(found, averaged[100:200, 1])

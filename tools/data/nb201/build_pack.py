@@ -4,9 +4,8 @@ Validation and test accuracies are fitted by networks of their own: what gives l
 has never seen a test accuracy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from llm_nas.tools.data.nb201.cells import DATASETS, DEVICES, SIZE
 from llm_nas.tools.data.nb201.pack import FORMULA_DEVICES, GROUPS, PACK_VERSION, PackTables
 from llm_nas.tools.data.nb201.surrogate import Network
 from llm_nas.tools.data.nb201.tables import AVERAGED, PublishedTables
-from llm_nas.tools.data.networks import Networks
 from llm_nas.tools.data.npz import write_atomically, write_json
+from llm_nas.tools.data.truth import fit
 from llm_nas.tools.data.truth.nb201 import published_test_pct
 from llm_nas.tools.proxies.names import PROXIES
 
@@ -32,9 +31,6 @@ HELD_OUT = 0.1
 """Share of cells kept from a second, otherwise equal training that measures generalisation."""
 
 _KNOTS = 257
-_BATCH = 512
-_PEAK_RATE = 6e-3
-_DECAY = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,12 @@ class Recipe:
     width: int = 256
     epochs: int = 200
     seed: int = 0
+
+    @property
+    def whole(self) -> fit.Recipe:
+        """With what cannot be chosen."""
+        chosen = {"width": self.width, "epochs": self.epochs, "seed": self.seed}
+        return fit.Recipe(layers=2, batch=512, rate=6e-3, decay=1e-4, **chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +116,16 @@ def normal_scores(values: FloatArray) -> FloatArray:
     return np.asarray(ndtri((ranks - 0.5) / known), dtype=np.float64)
 
 
-def train(group: Group, rows: BoolArray, recipe: Recipe) -> Network:
-    """Fit one network to the normal scores of the given rows `(size,)`."""
+def train(group: Group, uses: Sequence[BoolArray], recipe: Recipe) -> list[Network]:
+    """Networks fitted to normal scores, each to the rows `(size,)` that one of `uses` marks."""
     knots = np.linspace(-4.0, 4.0, _KNOTS)
-    x = surrogate.inputs()[rows]
-    layers = _fit(x, normal_scores(group.values[rows]).astype(np.float32), recipe)
-    return Network(group.quantities, layers, knots, curves(group.values[rows], knots))
-
-
-def _fit(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], recipe: Recipe) -> Networks:
-    """AdamW on the squared error of known entries, one-cycle schedule."""
-    torch: Any = import_module("torch")  # its annotations are partial
-    torch.manual_seed(recipe.seed)
-    layers = [
-        torch.nn.Linear(n_in, n_out)
-        for n_in, n_out in (
-            (x.shape[1], recipe.width),
-            (recipe.width,) * 2,
-            (recipe.width, y.shape[1]),
-        )
+    scores = normal_scores(group.values)
+    found = fit.train(surrogate.inputs(), scores, np.stack(uses), recipe.whole)
+    quantiles = curves(group.values, knots)
+    return [
+        Network(group.quantities, found.part(member, 1), knots, quantiles)
+        for member in range(len(uses))
     ]
-    net = torch.nn.Sequential(layers[0], torch.nn.SiLU(), layers[1], torch.nn.SiLU(), layers[2])
-    inputs, known = torch.from_numpy(x), torch.from_numpy(np.isfinite(y))
-    targets = torch.from_numpy(np.nan_to_num(y))
-    optimiser = torch.optim.AdamW(net.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
-    steps = recipe.epochs * (len(x) // _BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _PEAK_RATE, total_steps=steps)
-    for _ in range(steps):
-        batch = torch.randint(len(x), (_BATCH,))
-        error = (net(inputs[batch]) - targets[batch]) * known[batch]
-        optimiser.zero_grad()
-        (error**2).mean().backward()
-        optimiser.step()
-        schedule.step()
-    return Networks(
-        tuple(layer.weight.detach().numpy().T[None].copy() for layer in layers),
-        tuple(layer.bias.detach().numpy()[None, None].copy() for layer in layers),
-    )
 
 
 def kendall(predicted: FloatArray, published: FloatArray) -> float:
@@ -184,12 +159,14 @@ def build_pack(tables: PublishedTables, path: Path, recipe: Recipe = Recipe()) -
     """
     held_out = np.zeros(SIZE, dtype=np.bool_)
     held_out[np.random.default_rng(recipe.seed).permutation(SIZE)[: int(HELD_OUT * SIZE)]] = True
+    uses = (np.ones(SIZE, dtype=np.bool_), ~held_out)
     arrays: dict[str, npt.NDArray[Any]] = {"version": np.array(PACK_VERSION)}
     arrays["edgetpu_missing"] = np.packbits(np.isnan(tables.latency_ms(DATASETS[0], "edgetpu")))
     generalisation: dict[str, float] = {}
     for group in groups(tables):
-        arrays |= train(group, np.ones(SIZE, dtype=np.bool_), recipe).arrays(group.name)
-        generalisation |= _tau_on(train(group, ~held_out, recipe), group, held_out)
+        whole, partial = train(group, uses, recipe)
+        arrays |= whole.arrays(group.name)
+        generalisation |= _tau_on(partial, group, held_out)
     arrays |= {f"formula.{name}": value for name, value in formulas(tables).items()}
     write_atomically(path, arrays)
     if path.stat().st_size > MAX_BYTES:

@@ -1,7 +1,7 @@
 """The tables of NAS-Bench-201 as callers see them: by text, without test accuracies."""
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,6 @@ from llm_nas.tools.data.nb201 import cells
 from llm_nas.tools.data.nb201.cost import CHANCE_PCT
 from llm_nas.tools.data.nb201.pack import LABELS_SOURCE, PackTables
 from llm_nas.tools.data.nb201.tables import (
-    AVERAGED,
-    ONE_SEED,
     PublishedTables,
     dataset_position,
     missing_files,
@@ -24,7 +22,7 @@ TRAINING_NOISE_PCT = {"cifar10": 0.29, "cifar100": 0.43, "ImageNet16-120": 0.50}
 
 
 class Nb201Tables:
-    """Labels, latencies, energies and proxies; NaN where a value is missing.
+    """Labels, latencies and proxies; NaN where a value is missing.
 
     Validation accuracies are published ones where the tables have them for a data set; the
     embedded pack, fitted on validation accuracies alone, stands in for those that are missing,
@@ -35,11 +33,7 @@ class Nb201Tables:
         """Take an open directory of tables; None: the embedded pack."""
         self._published = published
         self._tables = published if published is not None else PackTables()
-        self._read = dict[tuple[str, str], FloatArray]()
-
-    @cached_property
-    def _pack(self) -> PackTables:
-        return PackTables(own=None)
+        self._read = dict[str, FloatArray]()
 
     @property
     def modelled(self) -> bool:
@@ -69,31 +63,19 @@ class Nb201Tables:
         labels = f"surrogate labels (embedded pack, {LABELS_SOURCE}, with noise of {noise:g} %)"
         return labels if self.modelled else f"{self.source}, {labels}"
 
-    def validation_pct(
-        self, task: str, archs: Sequence[Arch], *, averaged: bool = False
-    ) -> FloatArray:
-        """`(n,)` validation accuracies in %: of one training, or `averaged` over seeds."""
-        return self._labels(task, AVERAGED if averaged else ONE_SEED)[cells.rows(archs)]
-
-    def _labels(self, task: str, kind: str) -> FloatArray:
-        """`(15625,)`, read once: a predictor asks a thousand times."""
+    def validation_pct(self, task: str, archs: Sequence[Arch]) -> FloatArray:
+        """`(n,)` validation accuracies in % of one training."""
         dataset_position(task)
-        if (task, kind) not in self._read:
-            values = (
-                None if self._published is None else self._published.validation_pct(task, kind)
-            )
-            self._read[task, kind] = self._modelled(task, kind) if values is None else values
-        return self._read[task, kind]
+        if task not in self._read:  # read once: a predictor asks a thousand times
+            values = None if self._published is None else self._published.validation_pct(task)
+            self._read[task] = self._modelled(task) if values is None else values
+        return self._read[task][cells.rows(archs)]
 
-    def _modelled(self, task: str, kind: str) -> FloatArray:
-        """The pack's mean over seeds, or one training: with noise, the same for ever."""
-        values = self._pack.validation_pct(task)
-        if kind == AVERAGED:
-            return values
-        rng = np.random.default_rng(dataset_position(task))
-        noisy = np.clip(
-            values + TRAINING_NOISE_PCT[task] * rng.standard_normal(len(values)), 0, 100
-        )
+    def _modelled(self, task: str) -> FloatArray:
+        """One training by the pack, `(15625,)`: its mean with noise, the same for ever."""
+        values = PackTables(own=None).validation_pct(task)
+        noise = np.random.default_rng(dataset_position(task)).standard_normal(len(values))
+        noisy = np.clip(values + TRAINING_NOISE_PCT[task] * noise, 0, 100)
         return np.where(values > CHANCE_PCT[task], noisy, values)
 
     def latencies_ms(self, task: str, device: str, archs: Sequence[Arch]) -> FloatArray:

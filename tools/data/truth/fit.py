@@ -1,4 +1,4 @@
-"""Training of truth models: many small perceptrons at once, some for the held-out check."""
+"""Training of many small perceptrons at once, some of them for a held-out check."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,38 +54,33 @@ def fit(
     """
     folds, known = folds_of(len(y), recipe), np.isfinite(y)
     sets = [known, *(known & (folds != fold) for fold in range(recipe.folds))]
-    networks = _train(x, np.nan_to_num(y), np.repeat(sets, recipe.members, axis=0), recipe, say)
+    networks = train(x, y[:, None], np.repeat(sets, recipe.members, axis=0), recipe, say)
     held_out = np.zeros(len(y))
     for fold in range(recipe.folds):
         first = (fold + 1) * recipe.members
         rows = folds == fold
-        held_out[rows] = _part(networks, first, recipe.members).mean(x[rows])[:, 0]
-    return Fit(_part(networks, 0, recipe.members), held_out)
+        held_out[rows] = networks.part(first, recipe.members).mean(x[rows])[:, 0]
+    return Fit(networks.part(0, recipe.members), held_out)
 
 
-def _part(networks: Networks, first: int, count: int) -> Networks:
-    return Networks(
-        tuple(weight[first : first + count] for weight in networks.weights),
-        tuple(bias[first : first + count] for bias in networks.biases),
-    )
-
-
-def _train(
+def train(
     x: npt.NDArray[np.float32],
     y: FloatArray,
     uses: BoolArray,
     recipe: Recipe,
-    say: Callable[[str], None],
+    say: Callable[[str], None] = lambda line: None,
 ) -> Networks:
     """One perceptron per row of `uses` `(m, n)`, which says which rows it may learn from.
 
-    AdamW on the squared error with a one-cycle rate.
+    AdamW on the squared error of known entries of `y` `(n, outputs)`, with a one-cycle rate.
     """
     torch: Any = import_module("torch")  # its annotations are partial
     torch.manual_seed(recipe.seed)
-    inputs, targets = torch.from_numpy(x), torch.from_numpy(y.astype(np.float32))
+    inputs = torch.from_numpy(x)
+    targets = torch.from_numpy(np.nan_to_num(y).astype(np.float32))
+    known = torch.from_numpy(np.isfinite(y).astype(np.float32))
     counted = torch.from_numpy(uses.astype(np.float32))
-    weights, biases = _fresh(torch, len(uses), x.shape[1], recipe)
+    weights, biases = _fresh(torch, len(uses), x.shape[1], y.shape[1], recipe)
     groups = [{"params": weights}, {"params": biases, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
     batches = len(x) // recipe.batch
@@ -96,8 +91,8 @@ def _train(
         order = torch.randperm(len(x))
         for start in range(0, batches * recipe.batch, recipe.batch):
             rows = order[start : start + recipe.batch]
-            wrong = _forward(torch, weights, biases, inputs[rows]) - targets[rows]
-            loss = ((wrong * counted[:, rows]) ** 2).mean(1).sum()
+            wrong = (_forward(torch, weights, biases, inputs[rows]) - targets[rows]) * known[rows]
+            loss = ((wrong * counted[:, rows, None]) ** 2).mean((1, 2)).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -109,9 +104,11 @@ def _train(
     )
 
 
-def _fresh(torch: Any, count: int, inputs: int, recipe: Recipe) -> tuple[list[Any], list[Any]]:
+def _fresh(
+    torch: Any, count: int, inputs: int, outputs: int, recipe: Recipe
+) -> tuple[list[Any], list[Any]]:
     """Uniform weights of the usual spread for `count` networks, ready for gradients."""
-    sizes = [inputs, *[recipe.width] * recipe.layers, 1]
+    sizes = [inputs, *[recipe.width] * recipe.layers, outputs]
     weights: list[Any] = []
     biases: list[Any] = []
     for fan_in, fan_out in pairwise(sizes):
@@ -123,8 +120,8 @@ def _fresh(torch: Any, count: int, inputs: int, recipe: Recipe) -> tuple[list[An
 
 
 def _forward(torch: Any, weights: Sequence[Any], biases: Sequence[Any], x: Any) -> Any:
-    """Outputs `(m, batch)` of all networks for one batch `(batch, d)`."""
+    """Outputs `(m, batch, outputs)` of all networks for one batch `(batch, d)`."""
     hidden = x.expand(len(weights[0]), -1, -1)
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         hidden = torch.nn.functional.silu(torch.baddbmm(bias, hidden, weight))
-    return torch.baddbmm(biases[-1], hidden, weights[-1])[..., 0]
+    return torch.baddbmm(biases[-1], hidden, weights[-1])
