@@ -260,7 +260,7 @@ def _figures(
         latency_ms=latency.median_ms,
         latency_low_ms=latency.low_ms,
         latency_high_ms=latency.high_ms,
-        timed_runs=latency.n,
+        timed_runs=latency.runs,
         notes=latency.notes,
         exporter=exported.exporter,
         opset=exported.opset,

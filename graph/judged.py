@@ -72,16 +72,15 @@ def _doubts(truth: Truth, archs: Sequence[Arch]) -> tuple[str, ...]:
 
 
 def _by_files(run: Run, rows: Sequence[Measurement]) -> Judged:
-    """Export the front, test the files on images that no training saw, train the baselines."""
+    """Export the front and the baselines, test the files on images that no training saw."""
+    from llm_nas.graph.baselines import read_baselines
     from llm_nas.graph.real import Closer
-    from llm_nas.tools.devices.real import RealDevice
     from llm_nas.tools.tasks.real import RealTask
 
-    task, device = run.context.task, run.context.device
+    task = run.context.task
     assert isinstance(task, RealTask)
-    timer = device if isinstance(device, RealDevice) else None
-    closer = Closer(task, timer, run.folder, run.request.seed, run.say)
-    closing = closer.close(rows, 0 if timer is None else run.request.baselines)
+    closer = Closer(task, run.folder, run.request.seed, read_baselines(run.folder))
+    closing = closer.close(rows)
     figures = {
         **closing.beside.model_dump(),
         "hv_at": closing.hv_at,

@@ -81,6 +81,7 @@ class Ledger:
 
     def __init__(self, path: Path, niches: Sequence[str]) -> None:
         """Open or create; `niches` fixes the order in which niches are read back."""
+        self.folder = path.parent
         self._lock = threading.Lock()
         self._rank = {niche: rank for rank, niche in enumerate(niches)}
         self._db = sqlite3.connect(path, check_same_thread=False, timeout=30.0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from llm_nas.domain import Arch, Timing
+from llm_nas.graph.bounds import figure, wanted
 from llm_nas.graph.history import history_before
 from llm_nas.graph.run import Run
 
@@ -16,10 +17,21 @@ def over_limit(run: Run, timing: Timing) -> str:
     if limits.max_latency_ms is not None and timing.median_ms > limits.max_latency_ms:
         return f"{timing.median_ms:.4g} ms, the limit is {limits.max_latency_ms:.4g} ms"
     sizes = run.context.space.quantities([timing.arch])
-    for name, limit in (("params_m", limits.max_params_m), ("macs_m", limits.max_macs_m)):
-        if limit is not None and name in sizes and float(sizes[name][0]) > limit:
-            return f"{name} {float(sizes[name][0]):.4g}, the limit is {limit:.4g}"
+    figures = {name: float(values[0]) for name, values in sizes.items()}
+    if timing.file_mb is not None:
+        figures["file_mb"] = timing.file_mb
+    for name, limit in wanted(run.request).items():
+        found = figure(run.request, figures, name)
+        if name != "latency_ms" and found is not None and found > limit:
+            return f"{name} {found:.4g}, the limit is {limit:.4g}"
     return ""
+
+
+def too_slow(run: Run, timing: Timing) -> str:
+    """Why a network is too slow beside the baselines to count; empty where it is not."""
+    if run.span_ms is None or timing.median_ms <= run.span_ms:
+        return ""
+    return f"{timing.median_ms:.4g} ms, more than 1.1 times the slowest baseline's latency"
 
 
 def worth_training(

@@ -16,7 +16,7 @@ from llm_nas.domain import Candidate, Failure, Measurement, Timing, TraceEvent
 from llm_nas.errors import ModelReplyError, RequestError
 from llm_nas.graph import history
 from llm_nas.graph.ledger import Outcome
-from llm_nas.graph.limits import over_limit, worth_training
+from llm_nas.graph.limits import over_limit, too_slow, worth_training
 from llm_nas.graph.proposals import count_by_origin
 from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NicheState
@@ -229,9 +229,10 @@ def time(state: NicheState) -> dict[str, Any]:
         if not run.context.device.exact:
             run.ledger.time(answer, generation)
             events.append(_event(state, run, "time", "timing", **answer.model_dump(mode="json")))
-        refused = over_limit(run, answer)
-        if refused:
-            events.append(_event(state, run, "time", "refused", arch=arch, why=refused))
+        refused, slow = over_limit(run, answer), too_slow(run, answer)
+        if refused or slow:
+            kind, why = ("limit", refused) if refused else ("too_slow", slow)
+            events.append(_event(state, run, "time", "refused", arch=arch, kind=kind, why=why))
             continue
         timings.append(answer)
     return {"timings": tuple(timings), "failures": tuple(failures), "events": events}
@@ -337,7 +338,8 @@ def record(state: NicheState) -> dict[str, Any]:
         counts_by=counts,
         gains=_gains_by_origin(state["measured"], state["gains"]),
     )
-    run.ledger.record(state["generation"], outcome, state["events"])
+    steps = _event(state, run, "record", "steps", seconds=state["took"])
+    run.ledger.record(state["generation"], outcome, [*state["events"], steps])
     if run.agents.governor is not None:
         run.ledger.keep_usage(run.agents.governor.snapshot())
     summary = {

@@ -15,12 +15,14 @@ from llm_nas.graph import run_dir
 from llm_nas.graph.history import history_before
 from llm_nas.graph.ledger import RUN, Outcome
 from llm_nas.graph.opening import chosen_for, size_of, step_of
+from llm_nas.graph.prepare import prepare
 from llm_nas.graph.recalled import recipe_of
 from llm_nas.graph.report import write_report
 from llm_nas.graph.run import STOPPED, Inputs, Run, opened
 from llm_nas.graph.state import NichePlan, SearchContext, SearchInput, SearchState
 from llm_nas.graph.steer import stop_wished
 from llm_nas.graph.steering import asked_for, steer
+from llm_nas.graph.trace_schema import VERSION
 from llm_nas.ports import Lesson
 
 _OPENING_STREAM, _PLAN_STREAM = 0, 1
@@ -38,7 +40,8 @@ def open_search(state: SearchInput, runtime: Runtime[SearchContext]) -> dict[str
             run_dir.discard(Path(folder))
         raise
     if not run.ledger.recorded(-1, RUN):
-        events = [_opening_event(run)]
+        run, told = prepare(run)
+        events = [_opening_event(run), *told]
         run.ledger.record(-1, Outcome(niche=RUN), events)
         run.trace.append(events)
     return {
@@ -72,6 +75,7 @@ def _opening_event(run: Run) -> TraceEvent:
         recalled_trainings=run.recalled.size,
         notes=list(run.context.notes),
         metric=run.context.task.metric.model_dump(mode="json"),
+        trace_version=VERSION,
     )
 
 

@@ -55,7 +55,7 @@ class Closer:
     folder: Path
     """The run's."""
     seed: int
-    baselines: Baselines = Baselines()
+    baselines: Baselines
 
     def close(self, rows: Sequence[Measurement]) -> Closing:
         """All of it, for the run's own trainings in order."""

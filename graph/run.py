@@ -23,6 +23,8 @@ from llm_nas.agents.validator import SpaceValidator
 from llm_nas.domain import Arch, ContextName, FloatArray, Limits, SearchRequest
 from llm_nas.errors import RequestError
 from llm_nas.graph import run_dir
+from llm_nas.graph.baselines import read_baselines
+from llm_nas.graph.bounds import searched_within
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.now import Now
 from llm_nas.graph.recalled import Recalled, Sources, recall
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
 
 
 STOPPED = "stopped by a person"
+
+
+_HEDGED_MEASURED = 0.5
+"""Share of an opening that does not trust sizes, where networks are trained and timed here: on
+small images and in short trainings the largest networks are seldom the best."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,8 @@ class Run:
     """The accuracy model of `--accuracy predicted`; None where networks are trained."""
     now: Now
     """What goes on, for whoever watches."""
+    span_ms: float | None = None
+    """Networks slower than this lie beyond all baselines and are not trained."""
     served: bool = False
     """Whether a graph opened it by itself, so that nobody but the graph will close it."""
     control: RunControl = field(default_factory=RunControl)
@@ -167,6 +176,8 @@ class Run:
         if self.agents.governor is not None:
             self.ledger.keep_usage(self.agents.governor.snapshot())
         self.ledger.add_seconds({"total": time.monotonic() - self.opened_s})
+        for port in (self.context.task, self.context.device):
+            getattr(port, "close", lambda: None)()  # processes and connections, where it has any
         self.knowledge.close(assess=False)
         self.ledger.close()
         self.trace.close()
@@ -200,14 +211,17 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
     """
     from llm_nas.tools.devices.latency_model import open_latency_model
 
-    context, predicted = _open_context(request, folder)
+    context, predicted = _open_context(request, folder, inputs.note)
     space = context.space
     partition = open_partition_of(request, context)
     ledger = Ledger(folder / run_dir.CHECKPOINT, [n.id for n in partition.niches])
     request = steered(request, ledger.wishes_of())
     latency = open_latency_model(context.device, space)
     recalled = recall(folder, request, context, latency, partition)
-    advisor = _open_advisor(request, inputs.switches, context, partition, latency, recalled)
+    span_ms = read_baselines(folder).span_ms
+    advisor = _open_advisor(
+        request, inputs.switches, context, partition, latency, recalled, span_ms
+    )
     opened_run = Run(
         id=run,
         folder=folder,
@@ -218,7 +232,7 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         latency=latency,
         advisor=advisor,
         agents=_open_agents(request, inputs, context, partition, ledger),
-        trainer=Trainer(context.task, ledger, request.seed),
+        trainer=Trainer(context.task, ledger, request.seed, workers=request.workers),
         knowledge=HeuristicStore.open(
             folder / run_dir.STORE, space=space, partition=partition, device=context.device
         ),
@@ -228,6 +242,7 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         trace=Trace(folder / run_dir.TRACE, run, ledger.blocks()),
         predicted=predicted,
         now=Now(folder),
+        span_ms=span_ms,
     )
     with _LOCK:
         _OPENED[str(folder)] = opened_run
@@ -236,21 +251,30 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
 
 def change(run: Run, request: SearchRequest) -> Run:
     """The same run under other limits, bans and pins."""
-    if request == run.request:
-        return run
+    return run if request == run.request else _changed(run, request, run.span_ms)
+
+
+def within_span(run: Run, span_ms: float | None) -> Run:
+    """The same run, looking no farther than the baselines' latencies."""
+    return run if span_ms == run.span_ms else _changed(run, run.request, span_ms)
+
+
+def _changed(run: Run, request: SearchRequest, span_ms: float | None) -> Run:
     advisor = run.advisor
-    if request.limits != run.request.limits:
+    if (request.limits, span_ms) != (run.request.limits, run.span_ms):
         switches = run.inputs.switches
         advisor = _open_advisor(
-            request, switches, run.context, run.partition, run.latency, run.recalled
+            request, switches, run.context, run.partition, run.latency, run.recalled, span_ms
         )
-    changed = replace(run, request=request, advisor=advisor)
+    changed = replace(run, request=request, advisor=advisor, span_ms=span_ms)
     with _LOCK:
         _OPENED[str(run.folder)] = changed
     return changed
 
 
-def _open_context(request: SearchRequest, folder: Path) -> tuple[Context, "PredictedTask | None"]:
+def _open_context(
+    request: SearchRequest, folder: Path, say: Callable[[str], None]
+) -> tuple[Context, "PredictedTask | None"]:
     name = resolve(request.space, request.task, request.device)
     context = open_context(
         name,
@@ -258,6 +282,9 @@ def _open_context(request: SearchRequest, folder: Path) -> tuple[Context, "Predi
         seed=request.seed,
         epochs=request.epochs,
         folder=folder,
+        precision=None if request.precision == "fp32" else request.precision,
+        workers=request.workers,
+        say=say,
     )
     if request.accuracy == "trained":
         return context, None
@@ -283,8 +310,9 @@ def _open_advisor(
     partition: Partition,
     latency: LatencyModel,
     recalled: Recalled,
+    span_ms: float | None,
 ) -> Advisor:
-    from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
+    from llm_nas.tools.advisor import HEDGED, NoAdvisor, ParetoAdvisor
     from llm_nas.tools.zero_cost import open_zero_cost
 
     opening = switches.opening or request.open or "zero-cost"
@@ -295,8 +323,9 @@ def _open_advisor(
         context.task.metric,
         context.task.chance,
         open_zero_cost(context.space, context.name.task, data_dir=request.data_dir),
-        request.limits,
+        searched_within(request, span_ms),
         opening="random" if opening == "random" else "zero-cost",
+        hedged=HEDGED if context.device.exact else _HEDGED_MEASURED,
         prior=_claimed(switches, context, partition, recalled) or switches.prior,
     )
     return advisor if switches.advisor else NoAdvisor(advisor)
@@ -367,6 +396,7 @@ def _model_agents(
         spent=ledger.usage(),
         transport=inputs.transport,
         about=context.about,
+        talk=ledger.folder / run_dir.TALK,
         note=inputs.note,
     )
     if inputs.options is None or inputs.options.replay is None:

@@ -20,6 +20,7 @@ from llm_nas.errors import RequestError, StoreError
 REQUEST, RESULT, CHECKPOINT = "request.json", "result.json", "checkpoint.sqlite"
 PICTURE, STORE, RECALLED = "front.png", "store", "recalled.json"
 TRACE, LOCK, NOW, STEER = "trace.jsonl", "lock", "now.json", "steer.jsonl"
+TALK = "talk.jsonl"
 RUNS = Path("runs")
 
 
@@ -86,7 +87,7 @@ def discard(folder: Path) -> None:
     """Remove what a refused request left behind, and nothing else."""
     shutil.rmtree(folder / STORE, ignore_errors=True)
     database = (CHECKPOINT, f"{CHECKPOINT}-wal", f"{CHECKPOINT}-shm")
-    for name in (*database, RECALLED, TRACE, LOCK, NOW, STEER, REQUEST):
+    for name in (*database, RECALLED, TRACE, LOCK, NOW, STEER, TALK, REQUEST):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

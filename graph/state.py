@@ -126,6 +126,8 @@ class NicheState(NicheInput):
     """What the niche did, for streams."""
     events: Annotated[list[TraceEvent], operator.add]
     """What happened, in order; where two nodes run at once, by their names."""
+    took: Annotated[dict[str, float], operator.or_]
+    """Seconds of every step so far."""
     did: Annotated[Did, _together]
 
 

@@ -4,6 +4,7 @@ Steps of a niche keep their values in memory; what leaves the graph is the plain
 events, so that LangGraph's server can send it and a checkpoint never holds an object.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,9 +20,11 @@ def telling(name: str, step: Step) -> Step:
     """A niche's step that also says what it did, for the stream mode `updates`."""
 
     def told(state: NicheState) -> dict[str, Any]:
+        start = time.monotonic()
         update = step(state)
+        took = {name: round(time.monotonic() - start, 3)}
         here = update["summary"] if "summary" in update else _plain(update["events"])
-        return update | {"did": {state["plan"]["niche"]: {name: here}}}
+        return update | {"took": took, "did": {state["plan"]["niche"]: {name: here}}}
 
     return told
 

@@ -1,5 +1,6 @@
 """A trace told for people, one line an event, readable at 80 columns."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -46,8 +47,11 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def tell(events: Sequence[TraceEvent]) -> Iterator[str]:
-    """Lines for people, with a heading where generation or niche changes."""
+def tell(events: Sequence[TraceEvent], columns: int | None = None) -> Iterator[str]:
+    """Lines for people, with a heading where generation or niche changes.
+
+    Lines are broken at `columns`, but never inside an architecture, so that it can be copied.
+    """
     place: tuple[int, str] | None = None
     for event in events:
         told = _TELLERS.get((event.role, event.event), _plain)(event.data)
@@ -57,7 +61,29 @@ def tell(events: Sequence[TraceEvent]) -> Iterator[str]:
             place = (event.generation, event.niche)
             yield f"generation {event.generation}, {event.niche}"
         for line in told:
-            yield f"  {event.role}: {line}"
+            yield from _broken(f"  {event.role}: {line}", event.data, columns)
+
+
+def _broken(line: str, data: Data, columns: int | None) -> list[str]:
+    """A line in pieces of at most `columns` characters where that is possible."""
+    if columns is None or len(line) <= columns:
+        return [line]
+    for text in sorted(set(_strings(data)), key=len, reverse=True):
+        if "=" in text and ": " not in text:
+            line = line.replace(text, text.replace(" ", "\0"))
+    pieces = textwrap.wrap(
+        line, columns, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+    )
+    return [piece.replace("\0", " ") for piece in pieces]
+
+
+def _steps(data: Data) -> list[str]:
+    return ["seconds: " + ", ".join(f"{n} {s:.2f}" for n, s in data["seconds"].items())]
+
+
+def _call(data: Data) -> list[str]:
+    tokens = f"{data['tokens_in']}+{data['tokens_out']} tokens"
+    return [f"asked {data['model']}, {tokens}, {data['seconds']:.1f} s: {data['request']}"]
 
 
 def _plain(data: Data) -> list[str]:
@@ -125,6 +151,8 @@ _TELLERS: Mapping[tuple[str, str], Callable[[Data], list[str]]] = {
     ("plan", "slots"): _slots,
     ("learn", "generation"): _generation,
     ("recall", "claims"): _recalled,
+    ("record", "steps"): _steps,
+    **{(role, "call"): _call for role in ("analyst", "designer", "opener")},
     ("analyst", "claims"): _claims,
     ("designer", "candidate"): _candidate,
     ("validator", "verdict"): _verdict,

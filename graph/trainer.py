@@ -24,44 +24,71 @@ class Trainer:
     """Trains what it is told within a budget; nothing is trained twice."""
 
     def __init__(
-        self, task: Task, ledger: Ledger, seed: int, budget: float = float("inf")
+        self,
+        task: Task,
+        ledger: Ledger,
+        seed: int,
+        budget: float = float("inf"),
+        workers: int = 1,
     ) -> None:
-        """Take the run's ledger, which knows what was paid for before; `seed` of all trainings."""
+        """Take the run's ledger, which knows what was paid for before; `seed` of all trainings.
+
+        Up to `workers` trainings run at the same time, where the task can.
+        """
         self._task = task
         self._ledger = ledger
         self._seed = seed
         self._budget = budget
-        self._turn = threading.Lock()
+        self.workers = workers
+        self._turns = threading.BoundedSemaphore(workers)
+        self._lock = threading.Lock()
+        self._pending = 0.0
 
     def train(self, order: Order, fidelity: float = 1.0) -> Measurement | Failure:
         """Train one network and commit what came of it.
 
-        Niches run side by side; their trainings take turns, because each uses the whole machine.
+        Niches run side by side; their trainings take turns, as many at a time as there are
+        workers. What is under way counts against the budget as if it were paid.
 
         Raises:
             BudgetError: When the budget does not allow it; nothing is charged then.
         """
-        with self._turn:
-            if self._ledger.spent() + fidelity > self._budget + 1e-9:
+        with self._turns:
+            self._reserve(order, fidelity)
+            try:
+                answer = self._answer(order.arch, fidelity)
+            except BaseException:
+                with self._lock:
+                    self._pending -= fidelity
+                raise
+            with self._lock:
+                self._pending -= fidelity
+                return self._committed(order, answer)
+
+    def _reserve(self, order: Order, fidelity: float) -> None:
+        with self._lock:
+            if self._ledger.spent() + self._pending + fidelity > self._budget + 1e-9:
                 raise BudgetError(f"{order.arch}: no training is left of {self._budget:g}")
-            label = self._answer(order.arch, fidelity)
-            if isinstance(label, Failure):
-                self._ledger.fail(label, order.generation, order.niche)
-                return label
-            measured = Measurement(
-                arch=order.arch,
-                niche=order.niche,
-                generation=order.generation,
-                value=label.value,
-                latency_ms=order.timing.median_ms,
-                latency_low_ms=order.timing.low_ms,
-                latency_high_ms=order.timing.high_ms,
-                trainings=label.trainings,
-                seconds=label.seconds,
-                origin=order.origin,
-            )
-            self._ledger.pay(measured)
-            return measured
+            self._pending += fidelity
+
+    def _committed(self, order: Order, label: Label | Failure) -> Measurement | Failure:
+        if isinstance(label, Failure):
+            self._ledger.fail(label, order.generation, order.niche)
+            return label
+        measured = Measurement(
+            arch=order.arch,
+            niche=order.niche,
+            generation=order.generation,
+            value=label.value,
+            latency_ms=order.timing.median_ms,
+            latency_low_ms=order.timing.low_ms,
+            latency_high_ms=order.timing.high_ms,
+            trainings=label.trainings,
+            seconds=label.seconds,
+            origin=order.origin,
+        )
+        self._ledger.pay(measured)
+        return measured
 
     def _answer(self, arch: Arch, fidelity: float) -> Label | Failure:
         """What the task says; a tool that cannot answer is a failure of that network."""

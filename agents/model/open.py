@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from llm_nas.agents.budget.governor import Governor, MeteredTransport
 from llm_nas.agents.budget.prices import role_prices
 from llm_nas.agents.chat.line import open_line
 from llm_nas.agents.chat.options import ModelOptions, model_label, role_models
+from llm_nas.agents.chat.talk import Talk
 from llm_nas.agents.chat.transport import ChatTransport
 from llm_nas.agents.model.analyst import ModelAnalyst
 from llm_nas.agents.model.ask import Asker
@@ -45,6 +47,7 @@ def open_agents(
     spent: Mapping[str, RoleUsage] | None = None,
     transport: ChatTransport | None = None,
     about: str = "",
+    talk: Path | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> ModelAgents:
     """Open the models of a run.
@@ -60,6 +63,7 @@ def open_agents(
             work on top of it all the same.
         about: What people should know of task and device: how accuracy is obtained, the
             device's card.
+        talk: File that keeps every word once; None keeps none.
         note: Told of requests that wait for a person.
 
     Raises:
@@ -73,7 +77,7 @@ def open_agents(
         models,
         options,
         transport=transport,
-        meter=lambda inner: MeteredTransport(inner, governor),
+        meter=lambda inner: MeteredTransport(Talk(inner, talk) if talk else inner, governor),
         note=note,
     )
     lexicon = run_lexicon(request, space, partition)
