@@ -11,10 +11,11 @@ from llm_nas import cli
 PAGE = Path(__file__).with_name("command-line.md")
 HEAD = """# Command line
 
-Made by `python docs/reference/command_line.py`. Results go to standard output, progress and errors to
-standard error. `--json` prints one JSON document and nothing else. Exit codes: 0; 1 when `doctor` finds
-something that would not work; 2 for a wrong request, said in one line; 3 for a run that stopped and can be
-resumed; 130 after Ctrl-C outside a run. Every option can be [set](../guide/settings.md) elsewhere too.
+Made by `python docs/reference/command_line.py`. Results go to standard output, progress and
+errors to standard error. `--json` prints one JSON document and nothing else. Exit codes: 0; 1 when
+`doctor` finds something that would not work; 2 for a wrong request, said in one line; 3 for a run
+that stopped and can be resumed; 130 after Ctrl-C outside a run. Every option can be
+[set](../guide/settings.md) elsewhere too.
 """
 
 

@@ -31,55 +31,100 @@ _MODEL_OPTIONS = (
 def search(
     ctx: typer.Context,
     space: Annotated[
-        str | None, typer.Option(help="a name, FILE.py[:NAME], FILE.toml or around:FILE.py:NAME")
+        str | None,
+        typer.Option(
+            help="family of networks: a name, FILE.toml, FILE.py[:NAME], module:NAME or "
+            "around:FILE.py:NAME; default: the task's or device's own, else mobile"
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="a name, a folder of images, FILE.npz or FILE.csv")
+        str | None,
+        typer.Option(
+            help="what networks are trained for: a name, a folder of images, FILE.npz, "
+            "series:FILE.csv, FILE.csv of trained networks or module:NAME; default: digits"
+        ),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="a name, host, or NAME=FILE.csv, NAME=cmd:..., NAME=ssh://USER@HOST"),
+        typer.Option(
+            help="where latency counts: host (this computer), a name, NAME=FILE.csv, "
+            "NAME=cmd:COMMAND, NAME=ssh://USER@HOST or module:NAME; default: the space's first"
+        ),
     ] = None,
     trainings: Annotated[int, typer.Option(help="how many networks may be trained")] = 60,
-    hours: Annotated[float | None, typer.Option(help="stop planning after this time")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="plan nothing more after so many hours")
+    ] = None,
     opening: Annotated[int, typer.Option(help="networks of the first generation")] = 12,
     batch: Annotated[int, typer.Option(help="networks of each later generation")] = 6,
     seed: Annotated[int, typer.Option(help="equal seeds give equal fronts")] = 0,
-    model: Annotated[str, typer.Option(help="offline, PROVIDER:NAME or manual:DIR")] = "offline",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="language model: offline (none), PROVIDER:NAME, manual:DIR or NAME with --base-url"
+        ),
+    ] = "offline",
     designer: Annotated[
         str | None,
         typer.Option(help="who proposes instead: an entry point, module:NAME or FILE.py:NAME"),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="an OpenAI-compatible server")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="address of an OpenAI-compatible server")
+    ] = None,
     open_: Annotated[
         str | None, typer.Option("--open", help="who opens: model, zero-cost or random")
     ] = None,
-    model_share: Annotated[float, typer.Option(help="most of a batch that a model gets")] = 0.3,
-    blind: Annotated[bool, typer.Option(help="hide all names from the model")] = False,
+    model_share: Annotated[
+        float, typer.Option(help="largest share of a batch that the model proposes")
+    ] = 0.3,
+    blind: Annotated[
+        bool,
+        typer.Option(help="hide all names from the model, so that it cannot recall a benchmark"),
+    ] = False,
     accuracy: Annotated[
         str, typer.Option(help="trained, or predicted from --labels (protocol 1)")
     ] = "trained",
     labels: Annotated[int, typer.Option(help="labels of --accuracy predicted")] = 1000,
-    max_latency_ms: Annotated[float | None, typer.Option(help="hard limit")] = None,
-    max_params_m: Annotated[float | None, typer.Option(help="hard limit, millions")] = None,
-    max_macs_m: Annotated[float | None, typer.Option(help="hard limit, millions")] = None,
-    max_file_mb: Annotated[float | None, typer.Option(help="hard limit")] = None,
-    epochs: Annotated[int | None, typer.Option(help="of one training")] = None,
-    precision: Annotated[str, typer.Option(help="fp32 or int8")] = "fp32",
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="no slower network is trained")
+    ] = None,
+    max_params_m: Annotated[float | None, typer.Option(help="most parameters, millions")] = None,
+    max_macs_m: Annotated[float | None, typer.Option(help="most multiply-adds, millions")] = None,
+    max_file_mb: Annotated[float | None, typer.Option(help="largest exported file, MB")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="epochs of one training; default: the task's")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="of timed and exported networks: fp32 or int8")
+    ] = "fp32",
     baselines: Annotated[
         int | None, typer.Option(help="small known networks to train beside (real tasks)")
     ] = None,
     workers: Annotated[int, typer.Option(help="trainings at the same time")] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray (if installed)")] = "local",
-    partition: Annotated[str | None, typer.Option(help="how niches are cut")] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            help="how niches are cut: none, random, quantiles:QUANTITY[:K], count:GROUP=VALUE; "
+            "default: the space's own"
+        ),
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="claims and trainings to start from and add to")
     ] = None,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="default runs/<id>")] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="folder of the run; default: runs/ID")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="folder of public tables")] = None,
-    resume: Annotated[str | None, typer.Option(help="go on with this run")] = None,
-    analyst_model: Annotated[str | None, typer.Option(help="default: --model")] = None,
-    designer_model: Annotated[str | None, typer.Option(help="default: --model")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="go on with this run: its folder or id")
+    ] = None,
+    analyst_model: Annotated[
+        str | None, typer.Option(help="model of the Analyst; default: --model")
+    ] = None,
+    designer_model: Annotated[
+        str | None, typer.Option(help="model of the Designer; default: --model")
+    ] = None,
     max_usd: Annotated[float | None, typer.Option(help="cap on money for models")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="cap on tokens, in and out")] = None,
     max_calls: Annotated[int | None, typer.Option(help="cap on model calls")] = None,
