@@ -38,6 +38,8 @@ class Base:
     """Side of images the base was trained on, by its card; None: the task's own."""
     inherits: bool
     """Whether its weights were read from somewhere."""
+    new_head: bool
+    """Whether the task's classes are not those it was trained on."""
     notes: tuple[str, ...]
 
     @property
@@ -108,7 +110,16 @@ def open_base(address: Address, shape: TaskShape) -> Base:
         notes = (*notes, f"{address.label}: no weights were given: candidates start from those "
                  "that its function makes")  # fmt: skip
     normalisation = _normalisation(card, shape)
-    return Base(address.label, fitted, head, normalisation, side, inherits, (*notes, *told))
+    return Base(
+        label=address.label,
+        network=fitted,
+        head=head,
+        normalisation=normalisation,
+        side=side,
+        inherits=inherits,
+        new_head=bool(told),
+        notes=(*notes, *told),
+    )
 
 
 def _made(address: Address) -> tuple[nn.Module, dict[str, Any], tuple[str, ...], bool]:

@@ -3,7 +3,7 @@
 import copy
 import io
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from math import lcm
@@ -241,14 +241,6 @@ def _silence(module: Any, idxs: list[int], side: Side, dim: int | None) -> None:
         held = getattr(module, name, None)
         if isinstance(held, Tensor) and side == "out":
             held.index_fill_(0, torch.tensor(idxs), 0.0)
-
-
-Score = Callable[[Coupled], Sequence[float]]
-
-
-def by_magnitude(group: Coupled) -> Sequence[float]:
-    """The norm of the weights."""
-    return group.magnitude
 
 
 def by_taylor(network: nn.Module, images: Tensor, batches: Iterable[tuple[Tensor, Tensor]],

@@ -68,6 +68,8 @@ class Plan:
     scales: tuple[float, ...]
     layers: tuple[Layer, ...]
     parameters: int
+    kept: tuple[str, ...]
+    """Layers whose channels are never cut: the head and what is used more than once."""
     whole: tuple[str, ...]
     """What is kept whole, and why, one line each."""
 
@@ -96,7 +98,7 @@ def make_plan(base: Base, shape: TaskShape) -> Plan:
     ]
     stages = _stages(proved, blocks)
     kernels = tuple(_kernels(network, set(shared)))
-    plan = Plan(stages, blocks, kernels, scales, layers, _count(network), (*whole, *refused))
+    plan = Plan(stages, blocks, kernels, scales, layers, _count(network), kept, (*whole, *refused))
     if not (stages or blocks or kernels or len(scales) > 1):
         reason = f": {plan.whole[0]}" if plan.whole else ""
         raise RequestError(f"{base.label}: nothing of it can be changed{reason}")

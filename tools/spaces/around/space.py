@@ -1,6 +1,6 @@
 """A family of networks around one: channels, heads, blocks, kernels and images cut away."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +13,7 @@ from llm_nas.domain import Arch, TaskShape
 from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.around.address import Address
 from llm_nas.tools.spaces.around.base import Base, at_scale, example, open_base, run
-from llm_nas.tools.spaces.around.channels import copied, gone, remove
+from llm_nas.tools.spaces.around.channels import Coupled, by_taylor, copied, gone, remove
 from llm_nas.tools.spaces.around.plan import (
     SHARES,
     Plan,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from llm_nas.tools.tasks.labelled import FitData
 
 _NAMED = 6
+_RANKED, _RANKED_BATCH = 512, 64
 _RECALIBRATION_BATCH = 100
 _RECALIBRATION_BATCHES = 8
 
@@ -45,6 +46,7 @@ class AroundSpace(Space):
         self.base: Base = open_base(address, self.shape)
         self.plan: Plan = make_plan(self.base, self.shape)
         self._images = example(self.shape)
+        self._scores: Mapping[str, Sequence[float]] = {}
         choices = list(_choices(self.plan))
         quantities = {
             QuantityInfo("params_m", "M", "parameters"): self._params_m,
@@ -99,7 +101,7 @@ class AroundSpace(Space):
             return AroundSpace(self.address, shape)._member(values, shape)
         network = copied(self.base.network)
         cuts = [
-            (group, gone(group, self._kept(stage, values), group.magnitude))
+            (group, gone(group, self._kept(stage, values), self._worth(group)))
             for stage in self.plan.stages
             for group in stage.groups
         ]
@@ -114,6 +116,23 @@ class AroundSpace(Space):
             if not values[f"b{number}"]:
                 dropped(network, block)
         return at_scale(network, self.shape, float(values.get("scale", 1.0)))
+
+    def rank(self, data: "FitData") -> None:
+        """Find out which channels matter for a task, from a few of its images.
+
+        Without this, and where the base has a new head, the norm of the weights decides.
+        """
+        if self._scores or self.base.new_head:
+            return
+        mean, deviation = self.normalisation or (data.mean, data.deviation)
+        pixels = torch.from_numpy(data.train.pixels[:_RANKED]).float() / 255
+        pixels = (pixels - _per_channel(mean)) / _per_channel(deviation)
+        labels = torch.from_numpy(data.train.labels[:_RANKED])
+        batches = list(zip(pixels.split(_RANKED_BATCH), labels.split(_RANKED_BATCH), strict=True))
+        self._scores = by_taylor(self.base.network, self._images, batches, self.plan.kept)
+
+    def _worth(self, group: Coupled) -> Sequence[float]:
+        return self._scores.get(group.root, group.magnitude)
 
     def _kept(self, stage: Stage, values: Values) -> int:
         """Units that stay; all where the choice sleeps: its block is dropped."""
@@ -217,6 +236,10 @@ class AroundSpace(Space):
                 ndim = 2 if pair == self.plan.kernels[kernels[layer.name] - 1][1][-1] ** 2 else 1
                 pair = int(values[f"k{kernels[layer.name]}"]) ** ndim
             yield layer, out, inn, pair
+
+
+def _per_channel(numbers: Sequence[float]) -> torch.Tensor:
+    return torch.tensor(numbers).reshape(1, -1, 1, 1)
 
 
 def _choices(plan: Plan) -> Iterator[Choice]:

@@ -15,6 +15,7 @@ from llm_nas.errors import RequestError
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.spaces.around import open_around
 from llm_nas.tools.spaces.around.base import Fitted, example, run
+from llm_nas.tools.spaces.around.channels import silenced
 from llm_nas.tools.spaces.around.space import AroundSpace
 from llm_nas.tools.tasks.baselines import kin, rivals
 from llm_nas.tools.tasks.real import RealTask, open_real_task, shape_of_real
@@ -112,7 +113,8 @@ def test_size_and_normalisation_follow_the_card(tmp_path: Path) -> None:
         "from tests.tools.spaces.around import networks\n"
         "def make_model():\n"
         "    net = networks.make_residual()\n"
-        "    net.pretrained_cfg = dict(mean=(.4, .4, .4), std=(.2, .2, .2), input_size=(3, 24, 24))\n"
+        "    card = dict(mean=(.4, .4, .4), std=(.2, .2, .2), input_size=(3, 24, 24))\n"
+        "    net.pretrained_cfg = card\n"
         "    return net\n",
         encoding="utf-8",
     )
@@ -176,6 +178,32 @@ def test_batch_norms_are_fitted_to_what_is_left(trained: tuple[RealTask, str]) -
     assert not network.training
 
 
+def test_channels_are_ranked_by_what_the_task_loses(trained: tuple[RealTask, str]) -> None:
+    task, name = trained
+    space = open_around(name, task.shape)
+    group = space.plan.stages[2].groups[0]
+    assert space._worth(group) == group.magnitude
+    space.rank(task.data)
+    assert space._worth(group) != group.magnitude
+    images = torch.from_numpy(task.data.train.scaled()[:512])
+    labels = torch.from_numpy(task.data.train.labels[:512])
+    mean, deviation = (torch.tensor(x).reshape(1, -1, 1, 1) for x in space.normalisation or ())
+    images = (images - mean) / deviation
+
+    def loss(network: nn.Module) -> float:
+        return float(nn.functional.cross_entropy(run(network, images), labels))
+
+    order = np.argsort(space._worth(group))
+    least, most = (
+        silenced(space.base.network, example(task.shape), group, [int(c) for c in half])
+        for half in np.split(order, 2)
+    )
+    assert loss(least) < loss(most)
+    other = open_around(name, task.shape.model_copy(update={"classes": 4}))
+    other.rank(task.data)
+    assert other._worth(group) == group.magnitude
+
+
 def test_a_finished_network_is_the_base_of_the_next_search(
     trained: tuple[RealTask, str], tmp_path: Path
 ) -> None:
@@ -209,7 +237,5 @@ def test_the_base_and_its_uniform_versions_stand_beside(trained: tuple[RealTask,
         "the base itself",
         "the base, 0.75 of its channels",
     ]
-    others = rivals(space, task.shape)
-    assert len(others) == 3
-    assert all("the base's size" in member.name for member in others)
+    assert all("the base's size" in member.name for member in rivals(space, task.shape))
     assert kin(SimpleNamespace(name="any")) == ()  # type: ignore[arg-type]
