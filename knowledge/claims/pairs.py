@@ -49,6 +49,8 @@ class PairSource:
     def __init__(self, space: SearchSpace, partition: Partition | None) -> None:
         """`partition` tells what a scope's niches are; without one they are unknown."""
         self.space = space
+        # What is claimed of a table's rows is claimed of the family: edits may leave the rows.
+        self._family: SearchSpace = getattr(space, "space", space)
         self._partition = partition
         self._pools: dict[tuple[str, ...], list[Arch]] = {}
         self._drawn: dict[str, Drawn | None] = {}
@@ -67,7 +69,7 @@ class PairSource:
             pairs = self.pairs(claim, DRAWN, self._drawing(claim.scope.niches))
             names = [p.having for p in pairs] + [p.without for p in pairs]
             enough = len(pairs) >= FEWEST
-            self._drawn[topic] = Drawn(pairs, self.space.features(names)) if enough else None
+            self._drawn[topic] = Drawn(pairs, self._family.features(names)) if enough else None
         return self._drawn[topic]
 
     def why_not(self, claim: Claim) -> str | None:
@@ -109,7 +111,7 @@ class PairSource:
         for number, arch in enumerate(archs):
             if len(found) == most or (number == POOL and not found):
                 break
-            other = None if holds(arch) else switch_on(self.space, arch, claim.condition, rng)
+            other = None if holds(arch) else switch_on(self._family, arch, claim.condition, rng)
             if other is not None:
                 found.append(Pair(arch, other))
         return tuple(found)

@@ -243,7 +243,9 @@ class Learner:
 
     def _is_exact(self, source: Source) -> bool:
         device = self._device
-        return device is not None and device.exact and source.device == device.name
+        if device is None or not device.exact or getattr(device, "archs", None) is not None:
+            return False  # a table of rows knows nothing of a row's edited twin
+        return source.device == device.name
 
     def _sources(self) -> list[Source]:
         """Independent sources of trainings, oldest first.
