@@ -23,6 +23,7 @@ from llm_nas.cli import (
     finish,
     fork,
     heuristics,
+    mcp,
     predictor,
     proxies,
     report,
@@ -59,6 +60,7 @@ def app() -> typer.Typer:
     shell.command("draft")(draft.draft)
     shell.command("fork")(fork.fork)
     shell.command("watch")(watch.watch)
+    shell.command("mcp")(mcp.mcp)
     shell.command("finish")(finish.finish)
     shell.add_typer(heuristics.app, name="heuristics")
     shell.add_typer(predictor.app, name="predictor")

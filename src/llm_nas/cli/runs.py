@@ -78,6 +78,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 def _row(folder: Path) -> dict[str, Any]:
     from llm_nas.domain import SearchRequest
     from llm_nas.graph import run_dir
+    from llm_nas.graph.now import read_now
     from llm_nas.tools.contexts import resolve
 
     request = SearchRequest.model_validate(run_dir.read_json(folder / run_dir.REQUEST)["request"])
@@ -90,7 +91,7 @@ def _row(folder: Path) -> dict[str, Any]:
         "seed": request.seed,
         "trainings": result.get("trainings", _paid(folder)),
         "hv": result.get("hv"),
-        "state": "finished" if finished else "stopped",
+        "state": "finished" if finished else "stopped" if read_now(folder) is None else "running",
     }
 
 

@@ -1,0 +1,1 @@
+"""The project's tools for other agents, over the Model Context Protocol."""
