@@ -155,7 +155,8 @@ def test_recall_says_why_and_prefers_what_is_known_here(store: HeuristicStore) -
     latency = [h for h in shown if h.claim.effect.objective == "latency"]
     assert latency[0].claim.scope.devices == ("board",)
     assert all(h.why.startswith(h.status) for h in shown)
-    themes = [h.claim.condition.model_dump()["choice"] for h in shown[:5]]
+    said = [h.claim.condition.model_dump() for h in shown[:5]]
+    themes = [body.get("choice", body.get("group")) for body in said]
     assert len(set(themes)) > 2
     assert len(store.recall(HERE, "S0", k=50, token_budget=60)) < 8
     assert store.recall(HERE, "S0", k=3, text="squeeze and excitation")
