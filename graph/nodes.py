@@ -32,7 +32,7 @@ _OPENING_STREAM, _PLAN_STREAM = 0, 1
 def open_search(state: SearchInput, runtime: Runtime[SearchContext]) -> dict[str, Any]:
     """Make the run's folder where there is none yet, open its ports, and tell what they are."""
     folder = state.run_dir or _new_folder(state)
-    context = runtime.context or SearchContext()
+    context = getattr(runtime, "context", None) or SearchContext()
     try:
         run = opened(folder, Inputs(picture=context.picture, keep=context.keep))
     except Exception:

@@ -15,32 +15,27 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.runtime import RunControl
 
-from llm_nas.agents.brought import open_brought
-from llm_nas.agents.chat.options import OFFLINE, ModelOptions, refuse_without_model
-from llm_nas.agents.offline.analyst import OfflineAnalyst
-from llm_nas.agents.offline.designer import OfflineDesigner
-from llm_nas.agents.validator import SpaceValidator
+from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import Arch, ContextName, FloatArray, Limits, SearchRequest
-from llm_nas.errors import RequestError
 from llm_nas.graph import run_dir
 from llm_nas.graph.baselines import read_baselines
 from llm_nas.graph.bounds import searched_within
 from llm_nas.graph.ledger import Ledger
 from llm_nas.graph.now import Now
 from llm_nas.graph.recalled import Recalled, Sources, recall
+from llm_nas.graph.roles import Agents, open_agents
 from llm_nas.graph.steer import steered, stop_wished
 from llm_nas.graph.streams import send_progress
-from llm_nas.graph.trace import Trace, now
+from llm_nas.graph.trace import Trace
+from llm_nas.graph.trace import now as moment
 from llm_nas.graph.trainer import Trainer
 from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
-from llm_nas.ports import Advisor, Analyst, Designer, LatencyModel, Moves, Partition, Validator
+from llm_nas.ports import Advisor, LatencyModel, Partition
 from llm_nas.tools.contexts import Context, open_context, resolve
 
 if TYPE_CHECKING:
-    from llm_nas.agents.budget.governor import Governor
     from llm_nas.agents.chat.transport import ChatTransport
-    from llm_nas.agents.model.opener import ModelOpener
     from llm_nas.tools.accuracy.predicted import PredictedTask
 
 
@@ -88,24 +83,6 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Agents:
-    """Who studies and proposes; the offline pair stands in when a model fails."""
-
-    analyst: Analyst
-    designer: Designer
-    offline_analyst: Analyst
-    offline_designer: Designer
-    validator: Validator
-    moves: Moves
-    opener: "ModelOpener | None" = None
-    """Asks a model for networks of the opening; None where none opens."""
-    governor: "Governor | None" = None
-    """Counts and caps model calls; None when no model is used."""
-    stop: Callable[[], None] = lambda: None
-    """Ends calls that wait for people."""
-
-
-@dataclass(frozen=True)
 class Run:
     """The ports of one run; see `open_run`."""
 
@@ -138,7 +115,7 @@ class Run:
     control: RunControl = field(default_factory=RunControl)
     """Asks the run to stop between two steps."""
     opened_s: float = field(default_factory=time.monotonic)
-    opened_at: str = field(default_factory=now)
+    opened_at: str = field(default_factory=moment)
 
     @property
     def name(self) -> ContextName:
@@ -231,7 +208,7 @@ def open_run(run: str, folder: Path, request: SearchRequest, inputs: Inputs) -> 
         partition=partition,
         latency=latency,
         advisor=advisor,
-        agents=_open_agents(request, inputs, context, partition, ledger),
+        agents=open_agents(request, inputs, context, partition, ledger),
         trainer=Trainer(context.task, ledger, request.seed, workers=request.workers),
         knowledge=HeuristicStore.open(
             folder / run_dir.STORE, space=space, partition=partition, device=context.device
@@ -341,85 +318,6 @@ def _claimed(
     if recalled.trainings or not (switches.prior and switches.knowledge):
         return None
     return prior_of(recalled.claims, context.space, partition)
-
-
-def _open_agents(
-    request: SearchRequest,
-    inputs: Inputs,
-    context: Context,
-    partition: Partition,
-    ledger: Ledger,
-) -> Agents:
-    from llm_nas.tools.spaces.moves import NicheMoves
-
-    space, device = context.space, context.device
-    moves = NicheMoves(space, partition)
-    validator = SpaceValidator(
-        space, partition, unsupported=device.supports, repair=inputs.switches.validator
-    )
-    offline = OfflineAnalyst(space), OfflineDesigner(space, moves)
-    options = inputs.options or ModelOptions()
-    if request.model == OFFLINE:
-        refuse_without_model(request.model, options)
-        if request.open == "model":
-            raise RequestError("--open model: --model is offline, which asks no language model")
-        if request.designer is not None:
-            designer = open_brought(request.designer, space, moves)
-            return Agents(offline[0], designer, *offline, validator, moves)
-        return Agents(*offline, *offline, validator, moves)
-    if request.designer is not None:
-        raise RequestError(f"--designer {request.designer}: goes with --model offline alone")
-    return _model_agents(
-        request, inputs, context, partition, ledger, Agents(*offline, *offline, validator, moves)
-    )
-
-
-def _model_agents(
-    request: SearchRequest,
-    inputs: Inputs,
-    context: Context,
-    partition: Partition,
-    ledger: Ledger,
-    offline: Agents,
-) -> Agents:
-    """The agents of a run that asks a language model; the offline ones stand behind them."""
-    from llm_nas.agents.budget.estimate import estimate_lines, estimate_run
-    from llm_nas.agents.mixed import MixedDesigner
-    from llm_nas.agents.model import open_agents
-
-    asked = open_agents(
-        request,
-        context.space,
-        partition,
-        metric=context.task.metric,
-        options=inputs.options,
-        spent=ledger.usage(),
-        transport=inputs.transport,
-        about=context.about,
-        talk=ledger.folder / run_dir.TALK,
-        note=inputs.note,
-    )
-    if inputs.options is None or inputs.options.replay is None:
-        for line in estimate_lines(
-            estimate_run(
-                request,
-                context.space,
-                partition,
-                context.task.metric,
-                inputs.options,
-                context.about,
-            )
-        ):
-            inputs.note(line)
-    opens = (inputs.switches.opening or request.open or "model") == "model"
-    return replace(
-        offline,
-        analyst=asked.analyst,
-        designer=MixedDesigner(asked.designer, offline.offline_designer, request.model_share),
-        opener=asked.opener if opens else None,
-        governor=asked.governor,
-        stop=asked.stop,
-    )
 
 
 def shared_store(request: SearchRequest) -> Path:

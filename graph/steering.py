@@ -2,10 +2,11 @@
 
 from llm_nas.domain import Candidate, TraceEvent
 from llm_nas.errors import RequestError
-from llm_nas.graph.history import History, taken
+from llm_nas.graph.history import taken
 from llm_nas.graph.ledger import RUN
 from llm_nas.graph.run import Run, change
 from llm_nas.graph.steer import PERSON, Wish, steered, wishes
+from llm_nas.ports import History
 
 
 def steer(run: Run, generation: int) -> tuple[Run, tuple[Wish, ...], list[TraceEvent]]:

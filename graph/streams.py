@@ -5,15 +5,21 @@ events, so that LangGraph's server can send it and a checkpoint never holds an o
 """
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from langgraph.config import get_stream_writer
 
 from llm_nas.domain import TraceEvent
 from llm_nas.graph.state import NicheState
 
-Step = Callable[[NicheState], dict[str, Any]]
+
+class Step(Protocol):
+    """One node of a niche's subgraph."""
+
+    def __call__(self, state: NicheState) -> dict[str, Any]:
+        """What it changes."""
+        ...
 
 
 def telling(name: str, step: Step) -> Step:

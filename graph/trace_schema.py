@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from llm_nas.claims import Evidence
-from llm_nas.domain import Failure, Metric, SearchRequest, SourceVerdict, Timing, TraceEvent
+from llm_nas.domain import Failure, Metric, SourceVerdict, Timing, TraceEvent
 
 VERSION = 1
+_create: Any = create_model
 Told: TypeAlias = type[BaseModel]
 _STRICT = ConfigDict(extra="forbid")
 _METRICS = ConfigDict(extra="allow")
@@ -22,7 +23,8 @@ def _data(name: str, doc: str, /, **fields: Any) -> Told:
     """A model of one event's data; fields are types, or (type, default) where they may lack."""
     config = fields.pop("config", _STRICT)
     given = {n: f if isinstance(f, tuple) else (f, ...) for n, f in fields.items()}
-    return create_model(name, __config__=config, __doc__=doc, **given)
+    made: Told = _create(name, __config__=config, __doc__=doc, **given)
+    return made
 
 
 _NICHE = _data("NicheTold", "A niche and its rule in words.", id=str, rule=str)
@@ -42,7 +44,7 @@ EVENTS: Mapping[tuple[str, str], Told] = {
     ("open", "opened"): _data(
         "Opened",
         "The run began: what was asked, where, with which niches.",
-        request=SearchRequest,
+        request=dict[str, Any],
         context=str,
         partition=str,
         niches=list[_NICHE],  # type: ignore[valid-type]
@@ -131,7 +133,24 @@ EVENTS: Mapping[tuple[str, str], Told] = {
     ),
     ("time", "timing"): Timing,
     ("time", "failure"): Failure,
-    ("time", "refused"): _data("OverLimit", "Timed, and over a limit.", arch=str, why=str),
+    ("time", "refused"): _data(
+        "OverLimit",
+        "Timed, and not trained: over a limit, or too slow beside all baselines.",
+        arch=str,
+        kind=Literal["limit", "too_slow"],
+        why=str,
+    ),
+    ("open", "span"): _data(
+        "Span", "Slower networks than this lie beyond all baselines.", latency_ms=float
+    ),
+    ("open", "unmet_limits"): _data(
+        "UnmetLimits",
+        "No sampled network meets the limits; the nearest.",
+        nearest=str,
+        latency_ms=(float | None, None),
+        params_m=(float | None, None),
+        macs_m=(float | None, None),
+    ),
     ("train", "failure"): Failure,
     ("train", "measurement"): _data(
         "Measured",
@@ -195,7 +214,7 @@ def problems(events: list[TraceEvent]) -> Iterator[str]:
 def json_schema() -> dict[str, Any]:
     """The JSON schema of one line of the trace."""
     lines = [
-        create_model(
+        _create(
             f"{role.title()}{event.title()}Event",
             __config__=_STRICT,
             __doc__=kind.__doc__,
@@ -203,8 +222,8 @@ def json_schema() -> dict[str, Any]:
             run=(str, Field(description="Id of the run.")),
             generation=(int, Field(description="-1: before the first.")),
             niche=(str, Field(description="Of the partition, or run.")),
-            role=(Literal[role], ...),  # type: ignore[valid-type]
-            event=(Literal[event], ...),  # type: ignore[valid-type]
+            role=(Literal[role], ...),
+            event=(Literal[event], ...),
             seq=(int, Field(description="Place in the block of this niche and generation.")),
             data=(kind, ...),
         )

@@ -56,7 +56,7 @@ def _await(client: httpx.Client, process: "subprocess.Popen[bytes]", log: Path) 
 
 
 def call(client: httpx.Client, method: str, path: str, **body: Any) -> Any:
-    answer = client.request(method, path, **({"json": body} if method == "POST" else {}))
+    answer = client.request(method, path, json=body if method == "POST" else None)
     assert answer.is_success, answer.text
     return answer.json()
 

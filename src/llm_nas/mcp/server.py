@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from llm_nas.errors import LlmNasError, RequestError, first_problem
 from llm_nas.graph import run_dir
 from llm_nas.mcp.jobs import Jobs
-from llm_nas.tools.contexts import known, resolve
+from llm_nas.tools.contexts import resolve
+from llm_nas.tools.registry import known
 
 P = ParamSpec("P")
 R = TypeVar("R")
