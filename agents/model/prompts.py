@@ -15,8 +15,8 @@ from string import Template
 
 from llm_nas.agents.chat.transport import Message, estimate_tokens
 
-PROMPTS = ("designer", "opener", "analyst", "repair")
-TOKEN_LIMITS = {"designer": 3600, "opener": 4200, "analyst": 3600}
+PROMPTS = ("designer", "opener", "analyst", "drafter", "repair")
+TOKEN_LIMITS = {"designer": 3600, "opener": 4200, "analyst": 3600, "drafter": 6000}
 """Most tokens, as estimated, of a filled prompt (system and user part together)."""
 _VERSION = re.compile(r"<!-- version: (\d+) -->\n")
 _PART = re.compile(r"^=== (system|user) ===\n", re.MULTILINE)

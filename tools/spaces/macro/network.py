@@ -44,7 +44,7 @@ def _module(node: Node) -> nn.Module:
         case plans.Attention():
             return SelfAttention(node)
         case plans.Shuffle(groups=groups):
-            return nn.ChannelShuffle(groups)
+            return Shuffled(groups)
         case plans.Resize():
             return Resized(node.height, node.width)
         case plans.Classifier(channels=c, classes=n):
@@ -78,6 +78,19 @@ class Branches(nn.Module):
         for output in outputs[1:]:
             total = total + output
         return total
+
+
+class Shuffled(nn.Module):
+    """Deals channels of groups in turn; keeps the shape. Torch's own is not exported to ONNX."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self._groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reorder channels."""
+        apart = torch.unflatten(x, 1, (self._groups, -1))
+        return torch.flatten(apart.transpose(1, 2), 1, 2)
 
 
 class Excitation(nn.Module):
