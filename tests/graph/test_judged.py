@@ -21,7 +21,7 @@ def _without_the_best(
     assert found is not None
     front = found.reference
     short = replace(found)
-    object.__setattr__(short, "reference", replace(front, error=front.error + 5.0))
+    vars(short)["_reference"] = replace(front, error=front.error + 5.0)
     return short
 
 
