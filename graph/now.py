@@ -51,10 +51,18 @@ class Now:
 def read_now(folder: Path) -> dict[str, Any] | None:
     """What a live process does with a run; None when none works on it."""
     try:
-        body = json.loads((folder / NOW).read_text(encoding="utf-8"))
-        os.kill(int(body["pid"]), 0)
-    except PermissionError:  # alive, and somebody else's
-        return dict(body)
+        body: dict[str, Any] = json.loads((folder / NOW).read_text(encoding="utf-8"))
+        alive = _alive(int(body["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return dict(body)
+    return body if alive else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

@@ -22,7 +22,9 @@ _METRICS = ConfigDict(extra="allow")
 def _data(name: str, doc: str, /, **fields: Any) -> Told:
     """A model of one event's data; fields are types, or (type, default) where they may lack."""
     config = fields.pop("config", _STRICT)
-    given = {n: f if isinstance(f, tuple) else (f, ...) for n, f in fields.items()}
+    given: dict[str, Any] = {
+        name: field if isinstance(field, tuple) else (field, ...) for name, field in fields.items()
+    }
     made: Told = _create(name, __config__=config, __doc__=doc, **given)
     return made
 

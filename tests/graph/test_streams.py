@@ -15,7 +15,8 @@ from tests.graph.conftest import RequestMaker
 
 def told(request: SearchRequest, *modes: Any, **more: Any) -> list[tuple[Any, str, Any]]:
     fields = request.model_dump(mode="json")
-    return list(graph.stream(fields, stream_mode=list(modes), subgraphs=True, **more))
+    parts: Any = graph.stream(fields, stream_mode=list(modes), subgraphs=True, **more)
+    return list(parts)
 
 
 def test_schemas_are_described_to_the_last_field() -> None:

@@ -88,7 +88,9 @@ def snapshot(folder: Path) -> dict[str, Any]:
             "seconds": ledger.seconds(),
         }
     now = steered(request, heard)
-    opened = next((e.data for e in events if e.event == "opened"), {})
+    opened: dict[str, Any] = next(
+        (e.data for e in events if e.event == "opened"), dict[str, Any]()
+    )
     asked = wishes(folder)
     return found | {
         "run": folder.name,
