@@ -33,7 +33,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, width, length)` to the same."""
-        return (x + self.body(x)).relu()
+        y: Tensor = x + self.body(x)
+        return y.relu()
 
 
 def make_model() -> nn.Module:

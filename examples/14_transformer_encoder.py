@@ -27,7 +27,8 @@ class Attention(nn.Module):
             for part in (self.q, self.k, self.v)
         )
         told = functional.scaled_dot_product_attention(q, k, v)
-        return self.out(told.transpose(1, 2).reshape(n, pieces, -1))
+        y: Tensor = self.out(told.transpose(1, 2).reshape(n, pieces, -1))
+        return y
 
 
 class Layer(nn.Module):
@@ -42,7 +43,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(n, pieces, width)` to the same."""
         x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        y: Tensor = self.mlp(self.norm2(x))
+        return x + y
 
 
 class Encoder(nn.Module):
@@ -56,7 +58,8 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        return self.head(self.layers(self.pieces(x).transpose(1, 2)).mean(1))
+        logits: Tensor = self.head(self.layers(self.pieces(x).transpose(1, 2)).mean(1))
+        return logits
 
 
 def make_model() -> nn.Module:

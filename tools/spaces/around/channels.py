@@ -212,17 +212,20 @@ def remove(network: nn.Module, images: Tensor, cuts: Sequence[tuple[Coupled, lis
         parameter.grad = None
 
 
-def silenced(network: nn.Module, images: Tensor, group: Coupled, channels: list[int]) -> nn.Module:
-    """A copy whose `channels` are there but say nothing: what cutting must be equal to."""
+def silenced(
+    network: nn.Module, images: Tensor, cuts: Sequence[tuple[Coupled, list[int]]]
+) -> nn.Module:
+    """A copy whose channels are there but say nothing: what cutting them must be equal to."""
     twin = copied(network)
     graph = _graph(twin, images)
-    layer = twin.get_submodule(group.root)
-    pruner = graph.get_pruner_of_module(layer)
-    with quietly(), torch.no_grad():
-        for item in graph.get_pruning_group(layer, pruner.prune_out_channels, channels):
-            node = item.dep.target
-            side = _side(graph, item.dep.handler, node.module)
-            _silence(node.module, list(item.idxs), side, getattr(node, "pruning_dim", None))
+    for group, channels in cuts:
+        layer = twin.get_submodule(group.root)
+        pruner = graph.get_pruner_of_module(layer)
+        with quietly(), torch.no_grad():
+            for item in graph.get_pruning_group(layer, pruner.prune_out_channels, channels):
+                node = item.dep.target
+                side = _side(graph, item.dep.handler, node.module)
+                _silence(node.module, list(item.idxs), side, getattr(node, "pruning_dim", None))
     return twin
 
 

@@ -130,48 +130,39 @@ def _proved(
 ) -> tuple[list[Coupled], list[str]]:
     """Groups whose cutting gives what silencing gives, and why others are kept whole."""
     able = [g for g in groups if len(_keeps(g)) > 1]
+    wanted = tuple(run(network, images).shape)
+    plain = [g for g in able if not g.mixing]
+    trusted = plain if plain and _doubt(network, images, plain, wanted) is None else []
     proved: list[Coupled] = []
     refused: list[str] = []
-    wanted = run(network, images).shape
     for group in able:
-        reason = _doubt(network, images, group, tuple(wanted))
+        reason = None if group in trusted else _doubt(network, images, [group], wanted)
         if reason is None:
             proved.append(group)
         else:
             refused.append(f"{own_name(group.root)}: {reason}")
-    if proved and (reason := _together(network, images, proved, tuple(wanted))) is not None:
-        return [], [*refused, *(f"{own_name(g.root)}: {reason}" for g in proved)]
+    if proved and (reason := _doubt(network, images, proved, wanted)) is not None:
+        return [], [*refused, *(f"{own_name(g.root)}: with the others: {reason}" for g in proved)]
     return proved, refused
 
 
 def _doubt(
-    network: nn.Module, images: Tensor, group: Coupled, wanted: tuple[int, ...]
+    network: nn.Module, images: Tensor, groups: Sequence[Coupled], wanted: tuple[int, ...]
 ) -> str | None:
-    """Why a group cannot be cut; None where it can."""
-    channels = gone(group, _keeps(group)[0], group.magnitude)
+    """Why groups cannot be cut together; None where they can."""
+    cuts = [(g, gone(g, _keeps(g)[0], g.magnitude)) for g in groups]
     try:
         twin = copied(network)
-        remove(twin, images, [(group, channels)])
+        remove(twin, images, cuts)
         got = run(twin, images)
         if tuple(got.shape) != wanted:
             return "it is part of what comes out"
-        if group.mixing or _same(got, run(silenced(network, images, group, channels), images)):
+        mixing = any(group.mixing for group in groups)
+        if mixing or _same(got, run(silenced(network, images, cuts), images)):
             return None
         return "cutting it would compute something else"
     except Exception as error:  # noqa: BLE001 - what cannot be cut fails in many ways
         return f"cannot be cut: {' '.join(str(error).split())[:120]}"
-
-
-def _together(
-    network: nn.Module, images: Tensor, groups: Sequence[Coupled], wanted: tuple[int, ...]
-) -> str | None:
-    try:
-        twin = copied(network)
-        cuts = [(g, gone(g, _keeps(g)[0], g.magnitude)) for g in groups]
-        remove(twin, images, cuts)
-        return None if tuple(run(twin, images).shape) == wanted else "it changes what comes out"
-    except Exception as error:  # noqa: BLE001 - as above
-        return f"cannot be cut with the others: {' '.join(str(error).split())[:120]}"
 
 
 def _same(first: Tensor, second: Tensor) -> bool:
@@ -322,7 +313,7 @@ def cropped(layer: nn.Conv1d | nn.Conv2d, side: int) -> None:
     edge = (layer.kernel_size[0] - side) // 2
     for axis in range(2, layer.weight.ndim):
         layer.weight = nn.Parameter(layer.weight.detach().narrow(axis, edge, side).clone())
-    layer.kernel_size = (side,) * (layer.weight.ndim - 2)  # type: ignore[assignment]
+    layer.kernel_size = (side,) * (layer.weight.ndim - 2)
     layer.padding = (side // 2,) * (layer.weight.ndim - 2)
 
 

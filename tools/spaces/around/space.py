@@ -128,7 +128,8 @@ class AroundSpace(Space):
         pixels = torch.from_numpy(data.train.pixels[:_RANKED]).float() / 255
         pixels = (pixels - _per_channel(mean)) / _per_channel(deviation)
         labels = torch.from_numpy(data.train.labels[:_RANKED])
-        batches = list(zip(pixels.split(_RANKED_BATCH), labels.split(_RANKED_BATCH), strict=True))
+        parts = [slice(i, i + _RANKED_BATCH) for i in range(0, len(labels), _RANKED_BATCH)]
+        batches = [(pixels[part], labels[part]) for part in parts]
         self._scores = by_taylor(self.base.network, self._images, batches, self.plan.kept)
 
     def _worth(self, group: Coupled) -> Sequence[float]:

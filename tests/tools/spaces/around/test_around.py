@@ -108,7 +108,7 @@ def test_a_cut_network_says_what_the_base_says_with_those_channels_silent(kind: 
         twin = space.base.network
         for group in stage.groups:
             lost = gone(group, keep, group.magnitude)
-            twin = silenced(twin, example(SHAPE), group, lost)
+            twin = silenced(twin, example(SHAPE), [(group, lost)])
         wanted = run(twin, example(SHAPE))
         assert float((space.logits(space.arch(values)) - wanted).abs().max()) < 1e-4
 
@@ -119,6 +119,13 @@ def test_what_cannot_be_cut_is_named_and_kept_whole() -> None:
     assert any(line.startswith("one: used more than once") for line in whole)
     assert [stage.groups[0].root for stage in around("shared").plan.stages] == ["wide"]
     assert any(line.startswith("qkv: cannot be cut") for line in around("fused").plan.whole)
+
+
+def test_nothing_is_cut_that_would_run_and_say_something_else() -> None:
+    space = open_around(f"around:{FILE}:make_averaging", SHAPE)
+    assert space.plan.whole == ("stem: cutting it would compute something else",)
+    assert [stage.groups[0].root for stage in space.plan.stages] == ["last"]
+    assert space.notes[-1].endswith("kept whole: stem: cutting it would compute something else")
 
 
 def test_blocks_heads_kernels_and_images_are_choices() -> None:
@@ -137,7 +144,7 @@ def test_a_dropped_block_hands_on_its_input() -> None:
     space = around("residual")
     values = {c.name: c.values[-1] for c in space.choices} | {"b1": 0}
     base = networks.make("residual")
-    base[3] = nn.Identity()  # type: ignore[index]
+    setattr(base, "3", nn.Identity())
     images = example(SHAPE)
     assert torch.allclose(run(base, images), space.logits(space.arch(values)), atol=1e-5)
 
