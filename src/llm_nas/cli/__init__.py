@@ -33,6 +33,7 @@ from llm_nas.cli import (
     trace,
     transfer,
     watch,
+    worth,
 )
 from llm_nas.cli.output import console, say
 from llm_nas.config import Commands, Setting, default_map, read_settings
@@ -58,6 +59,7 @@ def app() -> typer.Typer:
     shell.command("transfer")(transfer.transfer)
     shell.command("bias")(bias.bias)
     shell.command("draft")(draft.draft)
+    shell.command("worth")(worth.worth)
     shell.command("fork")(fork.fork)
     shell.command("watch")(watch.watch)
     shell.command("mcp")(mcp.mcp)

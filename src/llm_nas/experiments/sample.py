@@ -7,6 +7,7 @@ from llm_nas.errors import ModelReplyError
 from llm_nas.experiments.setting import Order, open_place, opened, partition_of
 
 if TYPE_CHECKING:
+    from llm_nas.agents.model.open import ModelAgents
     from llm_nas.agents.model.opener import ModelOpener
 
 TURNS = 5
@@ -15,6 +16,11 @@ TURNS = 5
 
 def open_opener(model: str, order: Order, transport: Any = None) -> "ModelOpener":
     """The model's opener in a context; `transport` replaces the providers (scripted models)."""
+    return open_model(model, order, transport).opener
+
+
+def open_model(model: str, order: Order, transport: Any = None) -> "ModelAgents":
+    """All that asks the model in a context, and what counts its calls."""
     from llm_nas.agents.model.open import open_agents
 
     context = opened(order.context, order.data_dir, order.seed)
@@ -26,14 +32,14 @@ def open_opener(model: str, order: Order, transport: Any = None) -> "ModelOpener
             "base_url": order.base_url,
         }
     )
-    agents = open_agents(
+    return open_agents(
         request,
         context.space,
         partition_of(order),
         metric=context.task.metric,
         transport=transport,
+        about=context.about,
     )
-    return agents.opener
 
 
 def sampled(model: str, order: Order, transport: Any = None) -> list[Measurement | Failure]:
@@ -42,8 +48,12 @@ def sampled(model: str, order: Order, transport: Any = None) -> list[Measurement
     Raises:
         ModelReplyError: The model gave no network at all.
     """
+    return trained_by(open_opener(model, order, transport), order)
+
+
+def trained_by(opener: "ModelOpener", order: Order) -> list[Measurement | Failure]:
+    """What an opener proposes, trained; see `sampled`."""
     problem, door = open_place(order)
-    opener = open_opener(model, order, transport)
     for turn in range(TURNS):
         for candidate in _asked(opener, int(door.remaining), turn):
             if door.remaining >= 1 and problem.is_open(candidate.arch):
