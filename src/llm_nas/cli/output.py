@@ -1,6 +1,8 @@
 """Where the shell's words go: results to stdout, progress and errors to stderr."""
 
 import json
+import os
+import sys
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,8 +10,8 @@ from rich.console import Console
 
 console = Console(stderr=True)
 """Progress, notes and errors."""
-out = Console()
-"""Tables and stories for people."""
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240)
+"""Tables and stories for people; where they go to a file or a pipe, nothing is cut to a screen."""
 
 
 def say(line: str, where: Console = out) -> None:

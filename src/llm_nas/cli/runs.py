@@ -23,6 +23,8 @@ def list_(folder: Folder = Path("runs"), as_json: AsJson = False) -> None:
         print_json(rows)
         return
     table = Table("run", "context", "model", "seed", "trainings", "hv", "state")
+    for column in table.columns[:2]:
+        column.overflow = "fold"  # an id that is cut off cannot be copied
     for row in rows:
         hv = "-" if row["hv"] is None else f"{row['hv']:.3f}"
         counts = (str(row["seed"]), f"{row['trainings']:g}", hv)

@@ -61,7 +61,7 @@ def search(
     model: Annotated[
         str,
         typer.Option(
-            help="language model: offline (none), PROVIDER:NAME, manual:DIR or NAME with --base-url"
+            help="language model: offline (none), PROVIDER:NAME, NAME with --base-url, manual:DIR"
         ),
     ] = "offline",
     designer: Annotated[
