@@ -289,7 +289,7 @@ def _open_advisor(
     recalled: Recalled,
     span_ms: float | None,
 ) -> Advisor:
-    from llm_nas.tools.advisor import HEDGED, NoAdvisor, ParetoAdvisor
+    from llm_nas.tools.advisor import NoAdvisor, ParetoAdvisor
     from llm_nas.tools.zero_cost import open_zero_cost
 
     opening = switches.opening or request.open or "zero-cost"
@@ -302,7 +302,7 @@ def _open_advisor(
         open_zero_cost(context.space, context.name.task, data_dir=request.data_dir),
         searched_within(request, span_ms),
         opening="random" if opening == "random" else "zero-cost",
-        hedged=HEDGED if context.device.exact else _HEDGED_MEASURED,
+        hedged=None if context.device.exact else _HEDGED_MEASURED,
         prior=_claimed(switches, context, partition, recalled) or switches.prior,
     )
     return advisor if switches.advisor else NoAdvisor(advisor)

@@ -38,6 +38,7 @@ class ParetoAdvisor:
         limits: Limits | None = None,
         *,
         opening: Literal["zero-cost", "random"] = "zero-cost",
+        hedged: float | None = None,
         prior: bool | Believed = True,
     ) -> None:
         """Take what is known before a training.
@@ -51,6 +52,8 @@ class ParetoAdvisor:
             zero_cost: Scores without labels, which choose the opening.
             limits: Hard limits; nothing that breaks one for certain is chosen.
             opening: By zero-cost scores where there are any, or at random.
+            hedged: Share of the opening that does not trust the mean of all scores; by their
+                number if None.
             prior: Whether zero-cost scores that agree with the labels enter the process, or
                 what enters in their place.
         """
@@ -58,7 +61,7 @@ class ParetoAdvisor:
         self._metric, self._chance = metric, chance
         self._catalogue = Catalogue(space, latency, limits or Limits())
         self._scores = Scores(zero_cost, self._catalogue)
-        self._opening = Opening(self._catalogue, partition, self._scores, opening)
+        self._opening = Opening(self._catalogue, partition, self._scores, opening, hedged)
         self._prior = prior
 
     def open(self, size: int, rng: np.random.Generator) -> tuple[Candidate, ...]:

@@ -20,9 +20,11 @@ CHILDREN = 250
 """Of the evolution that finds the believed front where a space cannot be listed."""
 LIKELY = 0.5
 """Least probability of meeting the limits for a member of the opening."""
-HEDGED, MANY = 1 / 6, 3
-"""Share of the opening that does not trust the mean of all scores, because scores can mislead: it
-follows single scores where there are so many, else it is drawn at random."""
+MANY = 3
+"""Scores from which on single ones are worth following."""
+HEDGED, DRAWN = 1 / 6, 1 / 12
+"""Shares of the opening that do not trust the mean of all scores, because scores can mislead:
+where there are many, it follows single ones; else it is drawn at random, which costs more."""
 _TRIES = 20
 
 
@@ -35,9 +37,12 @@ class Opening:
         partition: Partition,
         scores: Scores,
         kind: Literal["zero-cost", "random"],
+        hedged: float | None = None,
     ) -> None:
         self._catalogue, self._partition, self._scores = catalogue, partition, scores
         self._informed = kind == "zero-cost" and bool(scores.names)
+        self._many = len(scores.names) >= MANY
+        self._hedged = (HEDGED if self._many else DRAWN) if hedged is None else hedged
 
     def deal(
         self, size: int, taken: frozenset[Arch], rng: np.random.Generator
@@ -45,9 +50,9 @@ class Opening:
         """Up to `size` candidates that are no twin of what is taken."""
         chosen: list[Candidate] = []
         if self._informed:
-            informed = size - round(HEDGED * size)
+            informed = size - round(self._hedged * size)
             chosen = self._from_front(informed, taken, rng, self._scores.names)
-            if len(self._scores.names) >= MANY:
+            if self._many:
                 chosen += self._from_single(size - informed, taken, chosen, rng)
         taken |= {self._catalogue.space.twin(c.arch) for c in chosen}
         return (*chosen, *self._at_random(size - len(chosen), taken, rng))

@@ -1,5 +1,6 @@
 """Devices by name: tables of latencies, sums of look-up tables, or machines that measure."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from llm_nas.errors import RequestError
@@ -13,7 +14,8 @@ def open_device(
     task_name: str,
     *,
     data_dir: Path | None = None,
-    folder: Path | None = None,
+    precision: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Device:
     """The device of a name, for the networks of a space and a task.
 
@@ -22,7 +24,8 @@ def open_device(
         space: Whose networks are timed.
         task_name: Sets the image size and classes that networks are timed with.
         data_dir: Directory of public tables; None: the environment's, the cache or the pack.
-        folder: Where a device that measures keeps its files.
+        precision: `fp32` or `int8`, on devices that measure; None: as the device card says.
+        say: Told when a device that measures is lost or found again.
 
     Raises:
         RequestError, DataError: What is wrong with the name or file, and what is allowed.
@@ -33,7 +36,7 @@ def open_device(
     from llm_nas.tools.tasks import shape_of
 
     if is_real(name):
-        return open_real_device(name, space, shape_of(task_name), folder=folder)
+        return open_real_device(name, space, shape_of(task_name), precision=precision, say=say)
     summed = space.name == sums.SPACE
     known = sums.FBNET_DEVICES if summed else device_names(space.name)
     if "=" in name:

@@ -1,6 +1,7 @@
 """What is believed about latencies that were not measured."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -94,6 +95,38 @@ class LearnedLatency:
         if size is not None:
             mean = level * size / max(float(np.mean(size)), 1e-9)
         return mean, UNKNOWN * mean
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """How a model that learned from earlier timings told later ones."""
+
+    timings: int
+    inside: int
+    """Of them in the interval that should hold `COVERED` of all."""
+    median_miss: float
+    """Of the latencies, relative."""
+
+    def __str__(self) -> str:
+        return (
+            f"latency model: {self.inside} of {self.timings} timings lay in the {COVERED:.0%} "
+            f"interval foretold for them, median miss {self.median_miss:.0%}"
+        )
+
+
+def foretold(space: SearchSpace, batches: Iterable[Sequence[Timing]]) -> Foretold | None:
+    """Tell every batch from those before it; None where none was large enough to begin."""
+    model, known = LearnedLatency(space), 0
+    inside, misses = 0, list[float]()
+    for batch in batches:
+        if known >= MODEL_FROM and batch:
+            mean, deviation = model.predict([t.arch for t in batch])
+            for timing, centre, spread in zip(batch, mean, deviation, strict=True):
+                misses.append(abs(float(centre) / timing.median_ms - 1.0))
+                inside += abs(timing.median_ms - centre) <= _NORMAL_90 * spread
+        model.add(batch)
+        known += len(batch)
+    return Foretold(len(misses), inside, float(np.median(misses))) if misses else None
 
 
 def open_latency_model(device: Device, space: SearchSpace) -> LatencyModel:

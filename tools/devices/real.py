@@ -82,6 +82,7 @@ class RealDevice:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 path = self._exported(arch, Path(folder) / "network.onnx")
+                size = path.stat().st_size / 1e6
                 stage = "time"
                 latency = self.time_file(path)
         except ToolError as error:
@@ -95,6 +96,7 @@ class RealDevice:
             n=latency.n,
             seconds=time.perf_counter() - started,
             notes=latency.notes,
+            file_mb=size,
         )
 
     def _exported(self, arch: Arch, path: Path) -> Path:
@@ -134,7 +136,6 @@ def open_real_device(
     space: SearchSpace | None = None,
     shape: TaskShape | None = None,
     *,
-    folder: Path | None = None,
     precision: str | None = None,
     patience_seconds: float = 600.0,
     say: Say | None = None,
@@ -145,7 +146,6 @@ def open_real_device(
         name: As on the command line.
         space: Whose networks are measured; None where only files are timed.
         shape: The images and classes the networks are built for.
-        folder: Of the run; devices keep nothing there.
         precision: `fp32` or `int8`, over what the device card says.
         patience_seconds: How long a device that cannot be reached is waited for.
         say: Told when a connection is lost or made again.
@@ -153,7 +153,6 @@ def open_real_device(
     Raises:
         RequestError: for a malformed name, address or device card.
     """
-    del folder
     label, _, where = name.partition("=")
     if not label or not all(c.isalnum() or c in "-_." for c in label) or label[0] in "-.":
         raise RequestError(f"{label!r} is no device name: letters, digits, '-', '_' and '.'")

@@ -24,7 +24,9 @@ class Latency:
     low_ms: float
     high_ms: float
     n: int
-    """Timed runs behind the interval."""
+    """Sessions behind the interval."""
+    runs: int
+    """Timed runs in them."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -39,7 +41,9 @@ def steady(once: Callable[[], Sessions]) -> Latency:
     while rounds[-1].width > QUIET_WIDTH and len(rounds) < _ROUNDS:
         rounds.append(_latency(once()))
     best = min(rounds, key=lambda latency: latency.width)
-    return Latency(best.median_ms, best.low_ms, best.high_ms, best.n, _told(best, rounds))
+    return Latency(
+        best.median_ms, best.low_ms, best.high_ms, best.n, best.runs, _told(best, rounds)
+    )
 
 
 def _latency(sessions: Sessions) -> Latency:
@@ -49,7 +53,8 @@ def _latency(sessions: Sessions) -> Latency:
         median_ms=round(statistics.median(medians), _DIGITS),
         low_ms=round(min(medians), _DIGITS),
         high_ms=round(max(medians), _DIGITS),
-        n=sessions.runs,
+        n=len(medians),
+        runs=sessions.runs,
         notes=notes if _throttles(medians) else (),
     )
 

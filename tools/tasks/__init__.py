@@ -18,7 +18,7 @@ def shape_of(name: str) -> TaskShape | None:
 
     if name in SHAPES:
         return SHAPES[name]
-    if name.endswith(".csv"):
+    if name.endswith(".csv") and not name.startswith("series:"):
         return None
     if is_plugin("tasks", name):
         from llm_nas.tools.tasks.brought import shape_of_brought
@@ -37,16 +37,19 @@ def open_task(
     seed: int = 0,
     epochs: int | None = None,
     folder: Path | None = None,
+    workers: int = 1,
 ) -> Task:
     """The task of a name: tabulated, a CSV of trained networks, or a real one.
 
     Args:
-        name: `cifar10`, `imagenet`, ..., `FILE.csv`, `digits`, a folder of images, `FILE.npz`.
+        name: `cifar10`, `imagenet`, ..., `FILE.csv`, `digits`, a folder of images, `FILE.npz`,
+            `series:FILE.csv`.
         space: Whose networks are trained.
         data_dir: Directory of public tables; None: the environment's, the cache or the pack.
         seed: Of the split of a user's images.
         epochs: Of a full training, on tasks that train.
         folder: Where a task that trains keeps its files.
+        workers: Trainings at the same time, on tasks that train.
 
     Raises:
         RequestError, DataError: What is wrong with the name or file, and what is allowed.
@@ -54,7 +57,7 @@ def open_task(
     from llm_nas.tools.data.tabulated import SHAPES, pairs
     from llm_nas.tools.tasks import tables
 
-    if name.endswith(".csv") and "series:" not in name:
+    if name.endswith(".csv") and not name.startswith("series:"):
         return tables.from_csv(Path(name), space)
     task = tables.tabulated(name, space.name, data_dir)
     if task is not None:
@@ -68,4 +71,4 @@ def open_task(
         return open_brought(name, space)
     from llm_nas.tools.tasks.real import open_real_task
 
-    return open_real_task(name, space, seed=seed, epochs=epochs, folder=folder)
+    return open_real_task(name, space, seed=seed, epochs=epochs, folder=folder, workers=workers)

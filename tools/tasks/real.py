@@ -12,7 +12,7 @@ from llm_nas.domain import ACCURACY, Arch, Failure, Label, Metric, TaskShape
 from llm_nas.errors import RequestError, ToolError
 from llm_nas.ports import Buildable, SearchSpace
 from llm_nas.tools.tasks.labelled import FitData, fit_data
-from llm_nas.tools.tasks.sources import DIGITS, is_real, open_source
+from llm_nas.tools.tasks.sources import DIGITS, EXPECTED, is_real, open_source
 
 if TYPE_CHECKING:
     from llm_nas.tools.export.network import Normalised
@@ -73,10 +73,9 @@ class RealTask:
     def about(self) -> str:
         """The task in words, for prompts."""
         shape = self.shape
-        return (
-            f"Task {self.name}: {shape.height} x {shape.width} RGB images of {shape.classes} "
-            f"classes, {self.source}."
-        )
+        what = f"{shape.height} x {shape.width} RGB images"
+        what = f"series of {shape.width} values" if shape.height == 1 else what
+        return f"Task {self.name}: {what} of {shape.classes} classes, {self.source}."
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,6 +130,8 @@ class RealTask:
 
         from llm_nas.tools.export.network import build
 
+        if inherits(self.space):
+            self.space.rank(self.data)  # type: ignore[attr-defined]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return build(self.space, arch, self.shape, self.data.mean, self.data.deviation)
@@ -148,7 +149,7 @@ class RealTask:
         return RealTask(self.name, space, self.data, self.epochs, folder, self.tell, trainer)
 
     def close(self) -> None:
-        """End the trainer's process, where there is one."""
+        """End the processes that train, where there are any."""
         if self.trainer is not None:
             self.trainer.close()
 
@@ -206,8 +207,9 @@ def open_real_task(
     tell: Tell | None = None,
     isolated: bool = True,
     threads: int = 1,
+    workers: int = 1,
 ) -> RealTask:
-    """The task `digits`, a folder of class folders, or an `.npz`.
+    """The task `digits`, a folder of class folders, an `.npz` or `series:FILE.csv`.
 
     Args:
         name: As on the command line.
@@ -219,19 +221,22 @@ def open_real_task(
         isolated: Train in a process of its own, where the space can be opened there by name.
         threads: Processor threads of a training. One is the default: small networks gain
             little from more, and lose tenfold where others want the same cores.
+        workers: Trainings at the same time, each in a process of its own.
 
     Raises:
         RequestError: for an unknown name or a space that cannot build.
         DataError: when the images cannot be used, in one line.
     """
     if not is_real(name):
-        raise RequestError(f"task {name}: expected digits, a folder or a .npz file of images")
+        raise RequestError(f"task {name}: expected {EXPECTED}")
     if not isinstance(space, Buildable):
         raise RequestError(f"the space {space.name} cannot build networks, so {name} trains none")
     data = fit_data(open_source(name), seed)
     wanted = epochs or default_epochs(name, len(data.train), tuned=inherits(space))
     kept = (folder or Path(tempfile.mkdtemp(prefix="llm-nas-"))) / "weights"
-    trainer = _trainer(name, space, data.shape, seed, wanted, kept, threads) if isolated else None
+    trainer = None
+    if isolated:
+        trainer = _trainer(name, space, data.shape, seed, wanted, kept, threads, workers)
     return RealTask(name, space, data, wanted, kept, tell, trainer)
 
 
@@ -243,10 +248,11 @@ def _trainer(
     epochs: int,
     folder: Path,
     threads: int,
+    workers: int,
 ) -> "Trainer | None":
-    """A process of its own for trainings; None where it could not open the same space."""
+    """Processes of their own for trainings; None where they could not open the same space."""
     from llm_nas.tools.spaces import open_space
-    from llm_nas.tools.tasks.trainer import Setting, Trainer
+    from llm_nas.tools.tasks.trainer import Children, Place, Setting, Trainer
 
     reference = str(getattr(space, "opened_as", space.name))
     try:
@@ -255,16 +261,8 @@ def _trainer(
         same = False
     if not same:
         return None
-    return Trainer(
-        Setting(
-            space=reference,
-            task=name,
-            seed=seed,
-            epochs=epochs,
-            folder=folder.parent,
-            threads=threads,
-        )
-    )
+    setting = Setting(task=name, seed=seed, epochs=epochs, threads=threads)
+    return Trainer(Place(space=reference, folder=folder.parent), Children(setting, workers))
 
 
 def shape_of_real(name: str) -> TaskShape:

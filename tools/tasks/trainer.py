@@ -1,14 +1,17 @@
-"""Trainings in a process of their own: what kills it kills one training, not the search.
+"""Trainings in processes of their own: what kills one kills one training, not the search.
 
-The child answers JSON lines on standard output, as runners of devices do; it opens space and
+A child answers JSON lines on standard output, as runners of devices do; it opens space and
 task by name, so nothing but text crosses.
 """
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -31,28 +34,78 @@ _ANSWER: TypeAdapter[Label | Failure] = TypeAdapter(Label | Failure)
 
 
 class Setting(Frozen):
-    """Everything a child needs to open the same task."""
+    """What a child needs to open the same images; networks come with every request."""
 
-    space: str
-    """As on the command line."""
     task: str
     seed: int
     epochs: int
-    folder: Path
     threads: int
 
 
-class Trainer:
-    """One child process, started when first needed and again after it died."""
+class Place(Frozen):
+    """Whose networks are trained, and where their weights go."""
 
-    def __init__(self, setting: Setting) -> None:
+    space: str
+    """As on the command line."""
+    folder: Path
+
+
+class Children:
+    """Up to so many processes, each started when first needed and again after it died."""
+
+    def __init__(self, setting: Setting, workers: int) -> None:
         self._setting = setting
-        self._link: Link | None = None
+        self._idle: queue.LifoQueue[Link | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._idle.put(None)
+        self._busy: dict[int, Link] = {}
+        self.workers = workers
 
     @property
-    def pid(self) -> int | None:
-        """Process id of the child, while there is one."""
-        return None if self._link is None else self._link.pid
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the children that work right now."""
+        return tuple(link.pid for link in list(self._busy.values()))
+
+    @contextmanager
+    def borrowed(self) -> Generator[Link]:
+        """A child for one training; waits while all are busy. A dead one is not taken back."""
+        link = self._idle.get()
+        kept: Link | None = None
+        try:
+            kept = self._started() if link is None else link
+            self._busy[id(kept)] = kept
+            yield kept
+        except (LinkBroken, KeyError):
+            self._busy.pop(id(kept), None)
+            kept = None
+            raise
+        finally:
+            self._busy.pop(id(kept), None)
+            self._idle.put(kept)
+
+    def _started(self) -> Link:
+        threads = str(self._setting.threads)
+        command = (sys.executable, "-m", __name__, self._setting.model_dump_json())
+        return Link(command, environment={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads})
+
+    def close(self) -> None:
+        """End those that wait for work."""
+        links: list[Link | None] = []
+        with suppress(queue.Empty):
+            while True:
+                links.append(self._idle.get_nowait())
+        for link in links:
+            if link is not None:
+                link.close()
+            self._idle.put(None)
+
+
+class Trainer:
+    """Trains the networks of one space in children that spaces share."""
+
+    def __init__(self, place: Place, children: Children) -> None:
+        self._place = place
+        self.children = children
 
     def train(
         self, arch: Arch, fidelity: float, seed: int, share: float, tell: "Tell | None"
@@ -60,11 +113,12 @@ class Trainer:
         """One training; a child that dies is a `Failure`, charged `share` of a training."""
         started = time.perf_counter()
         request = {"arch": arch, "fidelity": fidelity, "training_seed": seed}
+        request["place"] = self._place.model_dump(mode="json")
         try:
-            answer = self.started().ask(request, _SILENT_SECONDS, _passing(arch, tell))
-            return _ANSWER.validate_python(answer["result"])
+            with self.children.borrowed() as link:
+                answer = link.ask(request, _SILENT_SECONDS, _passing(arch, tell))
+                return _ANSWER.validate_python(answer["result"])
         except (LinkBroken, ValidationError, KeyError) as error:
-            self._link = None
             return Failure(
                 arch=arch,
                 stage="train",
@@ -75,23 +129,11 @@ class Trainer:
 
     def of(self, space: str, folder: Path) -> "Trainer":
         """A trainer of another space's networks, in a folder of their own."""
-        return Trainer(self._setting.model_copy(update={"space": space, "folder": folder}))
+        return Trainer(Place(space=space, folder=folder), self.children)
 
     def close(self) -> None:
-        """End the child."""
-        if self._link is not None:
-            self._link.close()
-        self._link = None
-
-    def started(self) -> Link:
-        """The connection to the child, which is started where there is none."""
-        if self._link is None:
-            threads = str(self._setting.threads)
-            command = (sys.executable, "-m", __name__, self._setting.model_dump_json())
-            self._link = Link(
-                command, environment={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-            )
-        return self._link
+        """End the children."""
+        self.children.close()
 
 
 def _passing(arch: Arch, tell: "Tell | None") -> Any:
@@ -104,20 +146,16 @@ def _passing(arch: Arch, tell: "Tell | None") -> Any:
     return pass_on
 
 
-def _opened(setting: Setting) -> "RealTask":
-    import torch
-
+def _opened(setting: Setting, place: Place) -> "RealTask":
     from llm_nas.tools.spaces import open_space
     from llm_nas.tools.tasks.real import open_real_task, shape_of_real
 
-    torch.set_num_threads(setting.threads)
-    space = open_space(setting.space, shape_of_real(setting.task))
     return open_real_task(
         setting.task,
-        space,
+        open_space(place.space, shape_of_real(setting.task)),
         seed=setting.seed,
         epochs=setting.epochs,
-        folder=setting.folder,
+        folder=place.folder,
         isolated=False,
     )
 
@@ -135,12 +173,20 @@ def _end_with(parent: int) -> None:
 
 def main(text: str) -> None:
     """Answer one training a line until the input ends or the parent is gone."""
+    import torch
+
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not mix with answers
     _end_with(os.getppid())
-    task = _opened(Setting.model_validate_json(text))
+    setting = Setting.model_validate_json(text)
+    torch.set_num_threads(setting.threads)
+    tasks: dict[Place, RealTask] = {}
     for line in sys.stdin:
         request = json.loads(line)
+        place = Place.model_validate(request["place"])
+        if place not in tasks:
+            tasks[place] = _opened(setting, place)
+        task = tasks[place]
 
         def say(_: Arch, progress: "Progress", asked: dict[str, Any] = request) -> None:
             fields = {"id": asked["id"], "progress": asdict(progress)}

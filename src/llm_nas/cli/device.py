@@ -69,7 +69,7 @@ def time(
         )
         return
     say(f"{latency.median_ms:.4g} ms ({latency.low_ms:.4g} to {latency.high_ms:.4g}), "
-        f"{latency.n} runs")  # fmt: skip
+        f"{latency.runs} runs in {latency.n} sessions")  # fmt: skip
     for note in latency.notes:
         say(f"note: {note}")
 

@@ -186,8 +186,9 @@ def test_a_trainer_ends_with_the_search_that_started_it(tmp_path: Path) -> None:
         from llm_nas.tools.tasks.real import open_real_task
         space = open_space("mobile", TaskShape(height=8, width=8))
         task = open_real_task("digits", space, epochs=9, folder=pathlib.Path({str(tmp_path)!r}))
-        print(task.trainer.started().pid, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
+        with task.trainer.children.borrowed() as link:
+            print(link.pid, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
     """)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     pid = int(done.stdout)
@@ -214,9 +215,9 @@ def test_a_killed_trainer_is_one_failure_and_the_next_training_works(tmp_path: P
     assert trainer is not None
 
     def kill() -> None:
-        while trainer.pid is None:
+        while not trainer.children.pids:
             time.sleep(0.01)
-        os.kill(trainer.pid, signal.SIGKILL)
+        os.kill(trainer.children.pids[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()

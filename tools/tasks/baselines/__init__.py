@@ -21,16 +21,17 @@ from llm_nas.tools.tasks.sources import DIGITS
 USUAL = 12
 _USUAL_DIGITS = 6
 """Of images so small that a dozen would take longer than the search itself."""
-_DRAWN = 400
+_DRAWN, _RIVALS = 400, 3
 _SMALL_SIDE = 32
 _MIDDLE_SIDE = 64
 
 
 class Member(Frozen):
-    """One known network: a member of a family's macro space."""
+    """One network to compare with: a member of a family's macro space, or of another space."""
 
     name: str
     family: str
+    """A file of this folder, or a space as on the command line."""
     arch: Arch
 
 
@@ -92,23 +93,79 @@ def _members(
         yield Member(name=name, family=family, arch=space.arch(values))
 
 
+def chosen(task: RealTask, count: int | None = None) -> tuple[Member, ...]:
+    """Whom a search's front is compared with; `count` of None: the usual number.
+
+    Beside a network that the person has: that network, its uniform versions and networks of its
+    size from scratch come first.
+    """
+    number = usual(task) if count is None else count
+    own = (*kin(task.space), *rivals(task.space, task.shape))
+    return (*own, *members(number, task.shape))[:number]
+
+
+def kin(space: SearchSpace) -> tuple[Member, ...]:
+    """The network that a space is built around, and its uniform versions; else none."""
+    uniform = getattr(space, "uniform", None)
+    if uniform is None:
+        return ()
+    family = str(getattr(space, "opened_as", space.name))
+    return tuple(Member(name=name, family=family, arch=arch) for name, arch in uniform())
+
+
+def rivals(space: SearchSpace, shape: TaskShape) -> tuple[Member, ...]:
+    """Networks of the base's size that start from scratch, of the first space that ships."""
+    base = getattr(space, "full", None)
+    if base is None:
+        return ()
+    family = next(iter(known()))
+    other = open_space(family, shape)
+    rng = np.random.default_rng(0)
+    drawn = [other.sample(rng) for _ in range(_DRAWN)]
+    wanted = float(space.quantities([base])["params_m"][0])
+    far = np.abs(np.log(other.quantities(drawn)["params_m"] / wanted))
+    nearest = [drawn[int(i)] for i in np.argsort(far, kind="stable")[:_RIVALS]]
+    return tuple(
+        Member(name=f"{family} of the base's size, {number}", family=family, arch=arch)
+        for number, arch in enumerate(nearest, start=1)
+    )
+
+
+def space_of(family: str, task: RealTask) -> SearchSpace:
+    """The space of a member's family."""
+    if family == getattr(task.space, "opened_as", task.space.name):
+        return task.space
+    if family_file(family).is_file():
+        return open_family(family, task.shape)
+    return open_space(family, task.shape)
+
+
+def task_of(family: str, task: RealTask) -> RealTask:
+    """The same images, recipe and epochs for the networks of a family."""
+    space = space_of(family, task)
+    if space is task.space:
+        return task
+    file = family_file(family)
+    return task.of(space, str(file) if file.is_file() else family)
+
+
 def usual(task: RealTask) -> int:
     """How many members are trained where the person names no number."""
     return _USUAL_DIGITS if task.name == DIGITS else USUAL
 
 
-def time_member(member: Member, device: RealDevice, shape: TaskShape) -> Timing | Failure:
+def time_member(member: Member, task: RealTask, device: RealDevice) -> Timing | Failure:
     """The latency of a known network."""
-    return device.of(open_family(member.family, shape), shape).measure([member.arch])[0]
+    return device.of(space_of(member.family, task), task.shape).measure([member.arch])[0]
 
 
 def train_member(member: Member, timing: Timing, task: RealTask, seed: int) -> Baseline | Failure:
     """Train a known network by the task's recipe and fidelity; trainings are counted apart."""
-    space = open_family(member.family, task.shape)
-    label = task.of(space, str(family_file(member.family))).train(member.arch, 1.0, seed)
+    mine = task_of(member.family, task)
+    label = mine.train(member.arch, 1.0, seed)
     if isinstance(label, Failure):
         return label
-    size: Mapping[str, Any] = space.quantities([member.arch])
+    size: Mapping[str, Any] = mine.space.quantities([member.arch])
     return Baseline(
         name=member.name,
         family=member.family,
