@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
-SLOW = {"11_train_and_export": ["--small"]}
+SLOW = {"11_train_and_export": ["--small"], "13_around_a_network": []}
 """Examples that train networks, and how to make them short."""
 
 
