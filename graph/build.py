@@ -18,6 +18,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Send
 
 from llm_nas.graph import niche, nodes
+from llm_nas.graph.approve import approve
 from llm_nas.graph.state import (
     NicheInput,
     NicheOutput,
@@ -90,7 +91,9 @@ def build_graph(
     builder.add_node("report", nodes.report)
     builder.add_edge(START, "open")
     builder.add_edge("open", "plan")
-    builder.add_conditional_edges("plan", after_plan, ["niche", "report"])
+    builder.add_node("approve", approve)
+    builder.add_conditional_edges("plan", after_plan, ["niche", "report", "approve"])
+    builder.add_conditional_edges("approve", after_plan, ["niche", "report", "approve"])
     builder.add_edge("niche", "learn")
     builder.add_edge("learn", "plan")
     builder.add_edge("report", END)
@@ -98,10 +101,15 @@ def build_graph(
     return graph.with_config(run_config())
 
 
-def after_plan(state: SearchState) -> list[Send] | Literal["report"]:
-    """One subgraph per niche that has slots; the report when the search is over."""
+def after_plan(state: SearchState) -> list[Send] | Literal["report", "approve"]:
+    """One subgraph per niche that has slots; the report when the search is over.
+
+    Before either a person's word, where one is needed.
+    """
     if state["finished"]:
         return "report"
+    if state.get("concern"):
+        return "approve"
     return [
         Send(
             "niche",

@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from llm_nas.domain import Candidate, Measurement, SearchRequest, TraceEvent
 from llm_nas.errors import RunStopped
 from llm_nas.graph import run_dir
+from llm_nas.graph.approve import concern
 from llm_nas.graph.history import history_before
 from llm_nas.graph.ledger import RUN, Outcome
 from llm_nas.graph.opening import chosen_for, size_of, step_of
@@ -110,6 +111,7 @@ def plan(state: SearchState) -> dict[str, Any]:
         "why": why,
         "did": {RUN: {"plan": {"generation": generation, "slots": slots, "why": why}}},
         "told": [event.model_dump(mode="json") for event in told],
+        "concern": concern(run, generation, chosen, state.get("approved", [])),
         "finished": "",
     }
 

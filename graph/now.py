@@ -23,6 +23,7 @@ class Now:
         self._folder = folder
         self._lock = threading.Lock()
         self._doing: dict[str, dict[str, str]] = {}
+        self._question = ""
         self._write()
 
     def tell(self, told: Mapping[str, Any]) -> None:
@@ -37,12 +38,19 @@ class Now:
                 self._doing.pop(str(told.get(done, "")), None)
             self._write()
 
+    def ask(self, question: str) -> None:
+        """Say that a person is asked something; an empty question: no longer."""
+        with self._lock:
+            self._question = question
+            self._write()
+
     def close(self) -> None:
         """Say that nobody works on the run any longer."""
         (self._folder / NOW).unlink(missing_ok=True)
 
     def _write(self) -> None:
-        body = {"pid": os.getpid(), "at": now(), "doing": list(self._doing.values())}
+        body: dict[str, Any] = {"pid": os.getpid(), "at": now(), "question": self._question}
+        body |= {"doing": list(self._doing.values())}
         part = self._folder / f".{NOW}.{os.getpid()}"
         part.write_text(json.dumps(body), encoding="utf-8")
         part.replace(self._folder / NOW)

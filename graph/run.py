@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 STOPPED = "stopped by a person"
 
 
+def no_answer(seconds: float) -> bool | None:
+    """Nobody is there to be asked."""
+    time.sleep(seconds)
+    return None
+
+
 _HEDGED_MEASURED = 0.5
 """Share of an opening that does not trust sizes, where networks are trained and timed here: on
 small images and in short trainings the largest networks are seldom the best."""
@@ -76,6 +82,8 @@ class Inputs:
     """Called after every training and generation with what happened."""
     note: Callable[[str], None] = lambda line: None
     """Called with lines people should see before the search starts."""
+    answer: Callable[[float], bool | None] = no_answer
+    """Waits so many seconds for a person's yes or no; None: nobody said anything."""
     picture: bool = True
     """Whether the report draws the front; experiments keep none."""
     keep: bool = True

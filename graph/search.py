@@ -13,11 +13,13 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
+from langgraph.types import Command
 
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.errors import RunStopped, StoreError
 from llm_nas.graph import run_dir
+from llm_nas.graph.approve import answer
 from llm_nas.graph.build import build_graph, run_config
 from llm_nas.graph.checkpoint import open_checkpointer
 from llm_nas.graph.run import Inputs, Run, open_run
@@ -90,12 +92,17 @@ def drive(run: Run) -> SearchReport:
             graph = build_graph(checkpointer)
             fresh = not graph.get_state(config).values
             # The folder says it all: the request was written there first.
-            begin = {"run_dir": str(run.folder)} if fresh else None
+            begin: Any = {"run_dir": str(run.folder)} if fresh else None
             with suppress(GraphDrained):
-                graph.invoke(begin, config, control=control, durability="async")
+                state = graph.invoke(begin, config, control=control, durability="async")
+                while asked := state.get("__interrupt__"):
+                    if not answer(run, asked[0].value):
+                        raise RunStopped(f"a person said no: {asked[0].value['question']}")
+                    begin = Command(resume=True)
+                    state = graph.invoke(begin, config, control=control, durability="async")
     except KeyboardInterrupt:
         raise _stopped("interrupted", run.folder) from None
-    except RunStopped as stopped:  # nobody answered a model by hand
+    except RunStopped as stopped:  # nobody answered a model by hand, or somebody said no
         raise _stopped(str(stopped), run.folder) from None
     finally:
         run.close()

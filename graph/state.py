@@ -80,6 +80,10 @@ class SearchState(TypedDict):
     """Why slots went where they went: one entry a candidate, for the trace and for streams."""
     told: list[dict[str, Any]]
     """Events of planning, until the generation is recorded."""
+    concern: dict[str, str]
+    """What a person is asked before the generation is paid for; empty for nothing."""
+    approved: list[str]
+    """Concerns that a person need not be asked about again."""
     finished: str
     """Why no further generation is planned; empty while the search goes on."""
     progress: dict[str, Any]

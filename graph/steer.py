@@ -28,7 +28,7 @@ _MOST_BYTES = 1_000_000
 class Wish(Frozen):
     """One wish; which fields it needs depends on its kind."""
 
-    kind: Literal["stop", "ban", "pin", "free", "limit", "next"]
+    kind: Literal["stop", "ban", "pin", "free", "limit", "next", "approve", "decline"]
     claim: ClaimId | None = None
     """What to ban, to pin, or to free of both."""
     limit: Literal["max_latency_ms", "max_params_m", "max_macs_m", "hours", "trainings"] | None = (

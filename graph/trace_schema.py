@@ -60,7 +60,7 @@ EVENTS: Mapping[tuple[str, str], Told] = {
     ("steer", "wish"): _data(
         "Wished",
         "A person's wish was heard.",
-        kind=Literal["stop", "ban", "pin", "free", "limit", "next"],
+        kind=Literal["stop", "ban", "pin", "free", "limit", "next", "approve", "decline"],
         claim=(str, ""),
         limit=(str, ""),
         value=(float | None, None),

@@ -165,6 +165,12 @@ class SearchRequest(Frozen):
     store: Path | None = Field(
         default=None, description="Claims and trainings to start from, add to."
     )
+    approve: bool = Field(
+        default=False, description="Ask a person before long, dear or hopeless trainings."
+    )
+    approve_wait_s: float = Field(
+        default=300.0, gt=0, description="Wait so long for an answer, then go on."
+    )
     ban: tuple[ClaimId, ...] = Field(default=(), description="Ids of claims that are never shown.")
     pin: tuple[ClaimId, ...] = Field(
         default=(), description="Ids of claims that are always shown, first."

@@ -19,6 +19,20 @@ def say(line: str, where: Console = out) -> None:
     where.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def yes_or_no(seconds: float) -> bool | None:
+    """A line typed within some seconds: no for one that starts with n; None for no line."""
+    import select
+    import sys
+    import time
+
+    if not sys.stdin.isatty():
+        time.sleep(seconds)
+        return None
+    if not select.select([sys.stdin], [], [], seconds)[0]:
+        return None
+    return not sys.stdin.readline().strip().lower().startswith("n")
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document, and nothing else, on stdout."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value

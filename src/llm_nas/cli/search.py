@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llm_nas.cli.output import console, print_json, say
+from llm_nas.cli.output import console, print_json, say, yes_or_no
 
 if TYPE_CHECKING:
     from llm_nas.domain import SearchRequest
@@ -102,6 +102,9 @@ def search(
     ] = None,
     workers: Annotated[int, typer.Option(help="trainings at the same time")] = 1,
     engine: Annotated[str, typer.Option(help="local, or ray (if installed)")] = "local",
+    approve: Annotated[
+        bool, typer.Option(help="ask before long, dear or hopeless trainings")
+    ] = False,
     partition: Annotated[
         str | None,
         typer.Option(
@@ -170,7 +173,7 @@ def _start(request: "SearchRequest", asked: Mapping[str, Any], *, as_json: bool)
     from llm_nas.graph.run import Inputs
 
     with watched(request.trainings, quiet=as_json) as progress:
-        inputs = Inputs(options=options, progress=progress, note=_note)
+        inputs = Inputs(options=options, progress=progress, note=_note, answer=yes_or_no)
         report = door.start(run, folder, request, inputs)
     print_json(report) if as_json else show(report)
 
@@ -184,7 +187,7 @@ def _resume(run: str, changes: Mapping[str, Any], *, as_json: bool) -> None:
 
     body = run_dir.read_json(run_dir.find(run) / run_dir.REQUEST)
     with watched(int(body["request"]["trainings"]), quiet=as_json) as progress:
-        report = door.resume(run, Inputs(progress=progress, note=_note), changes)
+        report = door.resume(run, Inputs(progress=progress, note=_note, answer=yes_or_no), changes)
     print_json(report) if as_json else show(report)
 
 

@@ -130,6 +130,8 @@ function show(next) {
   const spent = run.networks.reduce((sum, n) => sum + n.trainings, 0) + run.failures.reduce((sum, f) => sum + f.trainings, 0);
   const hv = run.result && run.result.hv !== null ? ` · hv ${run.result.hv.toFixed(4)}` : "";
   $("figures").textContent = `${spent} of ${run.limits.trainings} trainings · ${frontOf(run).length} networks on the front · ${run.failures.length} failed${hv}`;
+  $("question").textContent = run.question;
+  $("asked").hidden = !run.question;
   items("doing", run.doing.map((d) => `${d.doing} ${d.arch} (${d.niche}) since ${d.since.slice(11, 19)} UTC`));
   items("waiting", run.waiting.map((w) => `waits for the next generation: ${told(w)}`));
   table("limits", [], Object.entries(LIMITS).map(([name, text]) => [text, run.limits[name] ?? "no limit"]));
@@ -177,6 +179,7 @@ async function besides(name, on) {
 $("limit").append(...Object.entries(LIMITS).map(([name, text]) => { const o = make("option", text); o.value = name; return o; }));
 $("run").addEventListener("change", () => { beside.delete($("run").value); watch($("run").value); listRuns(); });
 $("stop").addEventListener("click", () => want({ kind: "stop" }));
+for (const kind of ["approve", "decline"]) $(kind).addEventListener("click", () => want({ kind }));
 $("try").addEventListener("submit", (event) => { event.preventDefault(); want({ kind: "next", arch: $("arch").value.trim() }); });
 $("change").addEventListener("submit", (event) => {
   event.preventDefault();

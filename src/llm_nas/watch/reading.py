@@ -104,6 +104,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
         "limits": {name: getattr(now, name) for name in _LIMITS},
         "ban": list(now.ban),
         "pin": list(now.pin),
+        "question": "" if doing is None else doing.get("question", ""),
         "doing": [] if doing is None else doing["doing"],
         "waiting": [w.model_dump(exclude_none=True) for w in asked[len(heard) :] if w],
         "claims": _claims(events),
