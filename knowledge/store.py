@@ -8,7 +8,6 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +18,7 @@ from llm_nas.errors import RequestError, StoreError
 from llm_nas.knowledge.ask.answer import Answer, Asked, answer
 from llm_nas.knowledge.ask.chroma import server_url
 from llm_nas.knowledge.ask.explain import Explanation, explain
-from llm_nas.knowledge.ask.index import Entry, Index
+from llm_nas.knowledge.ask.index import Entry, Index, in_words_of
 from llm_nas.knowledge.ask.query import Names, Query
 from llm_nas.knowledge.claims.edits import unknown_in
 from llm_nas.knowledge.claims.near import Twin, twins_of
@@ -177,12 +176,10 @@ class HeuristicStore:
     def _stale(self, growth: float = 1.0) -> bool:
         """Whether there is something new, and `growth` times the trainings of last time."""
         assert self._pairs is not None
-        space = self._pairs.space.name
+        space, db = self._pairs.space.name, self._log.db
         with self._log.guarded():
-            seq, trainings = tables.assessed(self._log.db, space)
-            if tables.newest(self._log.db) == seq:
-                return False
-            return tables.count(self._log.db, space) >= growth * trainings
+            seq, trainings = tables.assessed(db, space)
+            return tables.newest(db) != seq and tables.count(db, space) >= growth * trainings
 
     def merge(self, other: "HeuristicStore | Path | str") -> int:
         """Take in another store's lessons; how many were new. Its trainings count once.
@@ -354,7 +351,7 @@ class HeuristicStore:
             claim = self.show(key).claim
             near = [other for other, _ in self._index.search(claim.statement, 20, self)]
             rows = tables.rows_of(self._log.db, near)
-            others = {row.id: row.claim for row in rows if row.id != claim.key}
+            others = {r.id: r.claim for r in rows if r.id != claim.key}
             return twins_of(self._pairs, claim, others)
 
     def explain(self, arch: str) -> Explanation:
@@ -386,9 +383,9 @@ class HeuristicStore:
             names: places the question may mention beside those of the store.
             k: most architectures, and most claims.
         """
+        asked = Asked(text, query or Query(), device, k, names or Names())
         with self._lock:
             self.assess()
-            asked = Asked(text, query or Query(), device, k, names or Names())
             with self._log.guarded():
                 return answer(asked, self._log.db, self._pairs, self._index, self)
 
@@ -400,8 +397,4 @@ class HeuristicStore:
 
     def entries(self, after: tuple[int, str]) -> Iterator[Entry]:
         """Claims whose `(seq, id)` is greater, in that order, in the words of the field."""
-        space = self.space
-        words = {c.name: c.words for c in space.choices if c.words} if space else {}
-        for entry in tables.entries(self._log.db, after):
-            told = [words[w] for w in entry.statement.split() if w in words]
-            yield replace(entry, statement=" ".join([entry.statement, *told]))
+        return in_words_of(self.space, tables.entries(self._log.db, after))

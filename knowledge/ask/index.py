@@ -8,7 +8,7 @@ ahead of the log. A file lock keeps two processes from changing it at once.
 import json
 import secrets
 import shutil
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from llm_nas.errors import StoreError
 from llm_nas.knowledge.ask import chroma, embedding
 from llm_nas.knowledge.memory.ranking import Candidate
+from llm_nas.ports import SearchSpace
 
 if TYPE_CHECKING:
     from chromadb import Collection
@@ -41,6 +42,14 @@ class Entry:
     statement: str
     status: str
     objective: str
+
+
+def in_words_of(space: SearchSpace | None, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries whose statements also say what their choices are called in the field."""
+    words = {c.name: c.words for c in space.choices if c.words} if space else {}
+    for entry in entries:
+        told = [words[w] for w in entry.statement.split() if w in words]
+        yield replace(entry, statement=" ".join([entry.statement, *told]))
 
 
 class Changes(Protocol):
