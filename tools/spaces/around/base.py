@@ -1,4 +1,7 @@
 """The network that a space is built around: made, filled with weights, fitted to a task."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 import hashlib
 import json

@@ -1,4 +1,7 @@
 """Channels that must be cut together, and their cutting: torch-pruning's dependency graph."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 import copy
 import io

@@ -1,4 +1,7 @@
 """What of a network can be changed: found by tracing it, proved by cutting and running it."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

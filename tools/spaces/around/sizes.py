@@ -1,4 +1,7 @@
 """Parameters and multiply-adds of a member, from numbers of channels alone."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 from collections.abc import Mapping
 from dataclasses import dataclass

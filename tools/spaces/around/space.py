@@ -1,4 +1,7 @@
 """A family of networks around one: channels, heads, blocks, kernels and images cut away."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -101,7 +104,7 @@ class AroundSpace(Space):
             return AroundSpace(self.address, shape)._member(values, shape)
         network = copied(self.base.network)
         cuts = [
-            (group, gone(group, self._kept(stage, values), self._worth(group)))
+            (group, gone(group, self._kept(stage, values), self.worth(group)))
             for stage in self.plan.stages
             for group in stage.groups
         ]
@@ -132,7 +135,8 @@ class AroundSpace(Space):
         batches = [(pixels[part], labels[part]) for part in parts]
         self._scores = by_taylor(self.base.network, self._images, batches, self.plan.kept)
 
-    def _worth(self, group: Coupled) -> Sequence[float]:
+    def worth(self, group: Coupled) -> Sequence[float]:
+        """Importance of every channel of a group."""
         return self._scores.get(group.root, group.magnitude)
 
     def _kept(self, stage: Stage, values: Values) -> int:

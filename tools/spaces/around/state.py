@@ -1,4 +1,7 @@
 """Weights from files: tensors and nothing else."""
+# torch tells little of its modules' types, torch-pruning nothing.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 import pickle
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
 """Networks of many kinds become spaces; nothing they propose computes something else."""
+# torch tells little of its modules' types.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
 from functools import cache
 from pathlib import Path
