@@ -239,9 +239,18 @@ class Ledger:
             return self._db.execute(query, (generation, niche)).fetchone() is not None
 
     def anything_in(self, generation: int) -> bool:
-        """Whether a generation trained anything, or learned that something does not work."""
+        """Whether a generation trained or timed anything, or learned that something fails."""
         query = """SELECT 1 FROM (SELECT generation FROM measurement
-            UNION ALL SELECT generation FROM failure) WHERE generation = ?"""
+            UNION ALL SELECT generation FROM failure
+            UNION ALL SELECT generation FROM timing) WHERE generation = ?"""
+        with self._lock:
+            return self._db.execute(query, (generation,)).fetchone() is not None
+
+    def trained_since(self, generation: int) -> bool:
+        """Whether anything was paid for in a generation or a later one."""
+        query = """SELECT 1 FROM (SELECT generation FROM measurement
+            UNION ALL SELECT generation FROM failure WHERE trainings > 0)
+            WHERE generation >= ?"""
         with self._lock:
             return self._db.execute(query, (generation,)).fetchone() is not None
 

@@ -270,10 +270,7 @@ def train(state: NicheState) -> dict[str, Any]:
         for t in worth_training(run, generation, state["timings"], asked)
         if t.arch not in done
     ]
-    for order in orders[: max(0, slots)]:
-        run.tell({"training": order.arch, "niche": order.niche})
-        answer = run.trainer.train(order)
-        run.tell({"trained": order.arch, "answer": answer.model_dump(mode="json")})
+    _train_all(run, orders[: max(0, slots)])
     measured = run.ledger.measured_in(generation, view.niche.id)
     failed = run.ledger.failures_in(generation, view.niche.id)
     metric = view.metric.name
@@ -287,6 +284,25 @@ def train(state: NicheState) -> dict[str, Any]:
         if f.stage != "time"
     ]
     return {"measured": measured, "failures": failed, "events": events}
+
+
+def _train_all(run: Run, orders: Sequence[Order]) -> None:
+    """One after the other, or as many at a time as there are workers."""
+
+    def one(order: Order) -> None:
+        run.tell({"training": order.arch, "niche": order.niche})
+        answer = run.trainer.train(order)
+        metric = run.context.task.metric
+        error = None if isinstance(answer, Failure) else metric.error(answer.value)
+        told = answer.model_dump(mode="json")
+        run.tell({"trained": order.arch, "answer": told, "error": error})
+
+    if run.trainer.workers == 1 or len(orders) < 2:
+        for order in orders:
+            one(order)
+        return
+    with ThreadPoolExecutor(run.trainer.workers) as pool:
+        list(pool.map(one, orders))
 
 
 def _told(measurement: Measurement, metric: str) -> dict[str, Any]:

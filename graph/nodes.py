@@ -26,6 +26,8 @@ from llm_nas.graph.steering import asked_for, steer
 from llm_nas.graph.trace_schema import VERSION
 from llm_nas.ports import Lesson
 
+_PATIENCE = 4
+"""Generations whose timings all forbid a training before a search gives up."""
 _OPENING_STREAM, _PLAN_STREAM = 0, 1
 """Names of the random streams: an opening never draws what a plan draws."""
 
@@ -137,6 +139,8 @@ def _finished(run: Run, generation: int) -> str:
         return f"{run.request.hours:g} hours are over"
     if generation and not run.ledger.anything_in(generation - 1):
         return "nothing new was found to train"
+    if generation >= _PATIENCE and not run.ledger.trained_since(generation - _PATIENCE):
+        return f"{_PATIENCE} generations in a row were too slow or over a limit"
     return ""
 
 

@@ -74,7 +74,7 @@ def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]
         proposals=together(by_origin),
         proposals_by=by_origin,
         sources=(*trusted, *run.advisor.sources(past)),
-        notes=(*run.context.notes, *judged.notes, finished),
+        notes=(*run.context.notes, *_latency_told(run), *judged.notes, finished),
         predictor=None if predicted is None else predicted.report([m.arch for m in rows]),
         versions={name: version(name) for name in _VERSIONED},
         out=run.folder,
@@ -108,6 +108,22 @@ def front_of(run: Run, rows: Sequence[Measurement], judged: Judged) -> tuple[Fro
         )
         for i, m in enumerate(members)
     )
+
+
+def _latency_told(run: Run) -> tuple[str, ...]:
+    """How well latencies were told before they were measured, on devices that measure."""
+    from llm_nas.tools.devices.latency_model import foretold
+
+    if run.context.device.exact:
+        return ()
+    known: set[str] = set()
+    batches: list[list[Timing]] = []
+    for generation in range(run.ledger.next_generation() + 1):
+        found = run.ledger.timings(before=generation)
+        batches.append([t for t in found if t.arch not in known])
+        known |= {t.arch for t in found}
+    told = foretold(run.context.space, batches)
+    return () if told is None else (str(told),)
 
 
 def _seconds(run: Run) -> Seconds:

@@ -20,24 +20,50 @@ def watched(trainings: int, *, quiet: bool) -> Generator[Told]:
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[front]}"),
         TextColumn("{task.fields[now]}"),
     ]
     silent = quiet or not console.is_terminal
     with Progress(*columns, console=console, disable=silent, transient=True) as bar:
-        task = bar.add_task("search", total=trainings, now="", left="")
+        task = bar.add_task("search", total=trainings, now="", left="", front="")
+        front = _Front()
 
         def told(event: Mapping[str, Any]) -> None:
             if "training" in event:
                 bar.update(task, now=f"training {_short(event['training'])}")
-            elif "timed" in event:
-                bar.update(task, now=f"timed {_short(event['timed'])}")
+            elif "timing" in event:
+                bar.update(task, now=f"timing {_short(event['timing'])}")
             elif "trained" in event and "answer" in event:
                 done = float(event["answer"].get("trainings", 0.0))
-                bar.update(task, advance=done, left=_left(bar.tasks[0]))
+                bar.update(task, advance=done, front=front.with_(event))
+                bar.update(task, left=_left(bar.tasks[0]))
             elif "trainings" in event:
                 bar.update(task, completed=float(event["trainings"]))
 
         yield told
+
+
+class _Front:
+    """The front so far, in words."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, float, float]] = []
+        """Latency, error, value."""
+
+    def with_(self, event: Mapping[str, Any]) -> str:
+        """After one more training; failures change nothing."""
+        answer = event["answer"]
+        if event.get("error") is not None:
+            point = (float(answer["latency_ms"]), float(event["error"]), float(answer["value"]))
+            self._points.append(point)
+        least, shown = float("inf"), list[tuple[float, float]]()
+        for latency, error, value in sorted(self._points):
+            if error < least:
+                least = error
+                shown.append((latency, value))
+        few = [shown[0], *shown[-1:]] if len(shown) > 1 else shown
+        ends = " to ".join(f"{value:.4g} at {latency:.3g} ms" for latency, value in few)
+        return f"front of {len(shown)}: {ends}" if shown else ""
 
 
 def _short(arch: str) -> str:

@@ -45,11 +45,28 @@ def _quality(report: "SearchReport") -> list[str]:
     if report.hv is None:
         return []
     curve = ", ".join(f"{at}: {hv:.3f}" for at, hv in report.hv_at.items())
+    if report.hv_baselines is not None:
+        return [*_beside(report), *([f"hv at trainings: {curve}"] if curve else [])]
     igd = "" if report.igd_plus is None else f"; IGD+ {report.igd_plus:.4f}"
     return [
         f"hv {report.hv:.4f} of the reference front (protocol {report.protocol}{igd})",
         *([f"hv at trainings: {curve}"] if curve else []),
     ]
+
+
+def _beside(report: "SearchReport") -> list[str]:
+    """The honest row: what known small networks, trained alike, reach."""
+    lines = ["beside it, trained alike:"]
+    for row in sorted(report.baselines, key=lambda row: float(row["latency_ms"])):
+        lines.append(
+            f"  {float(row['latency_ms']):.4g} ms, test {float(row['test_accuracy_pct']):.2f}: "
+            f"{row['name']}"
+        )
+    speed, gain = report.speedup_at_equal_accuracy, report.gain_at_equal_latency_pct
+    told = [f"hypervolume {report.hv:.3f} times theirs"]
+    told += [f"{speed:.2f} times faster at equal accuracy"] if speed is not None else []
+    told += [f"{gain:+.2f} points at equal latency"] if gain is not None else []
+    return [*lines, f"{', '.join(told)} (medians over their front)"]
 
 
 def _effort(report: "SearchReport") -> list[str]:

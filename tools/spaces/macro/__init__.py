@@ -4,7 +4,7 @@ from pathlib import Path
 
 from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
-from llm_nas.tools.spaces.macro.schema import read_macro
+from llm_nas.tools.spaces.macro.schema import fitted, read_macro
 from llm_nas.tools.spaces.macro.space import MacroSpace
 
 __all__ = ["MacroSpace", "open_macro"]
@@ -27,4 +27,6 @@ def open_macro(name: str, shape: TaskShape | None = None) -> MacroSpace:
     else:
         path, own = _SHIPPED / f"{name.removesuffix(_ROWS)}.toml", name
     file, tables = read_macro(path)
+    if shape is not None:
+        file, tables = fitted(file, tables, shape)
     return MacroSpace(file, tables, name=own, shape=shape)

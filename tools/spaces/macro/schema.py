@@ -13,6 +13,7 @@
     scale = [0.5, 1.0]        # the image is resized by this first
     multiplier = [0.5, 1.0]   # of all widths of stem and stages, rounded to multiples of 8
     activation = "relu"       # of stages that have none of their own
+    least_side = 8            # values of scale and stem stride that leave less of it are dropped
 
     [stem]                    # the first convolution
     width = 16
@@ -124,6 +125,7 @@ class Network(_Table):
     """Options of the whole network."""
 
     scale: Share | list[Share] = 1.0
+    least_side: Annotated[int, Field(ge=1, le=4096)] = 1
     multiplier: Share | list[Share] = 1.0
     activation: Activation | list[Activation] = "relu"
 
@@ -233,6 +235,26 @@ def read_macro(path: Path) -> tuple[MacroFile, dict[str, Any]]:
     except ValidationError as error:
         raise RequestError(f"{path}: {_first(error)}") from None
     return checked, tables
+
+
+def fitted(
+    file: MacroFile, tables: dict[str, Any], shape: TaskShape
+) -> tuple[MacroFile, dict[str, Any]]:
+    """The file without scales and stem strides that leave too little of images of a shape.
+
+    The gentlest value of each always stays.
+    """
+    side, least = min(shape.height, shape.width), file.network.least_side
+    changed = {name: dict(tables.get(name, {})) for name in ("network", "stem")}
+    scales, strides = changed["network"].get("scale"), changed["stem"].get("stride")
+    if isinstance(scales, list):
+        known = cast("list[float]", scales)
+        changed["network"]["scale"] = [s for s in known if s * side >= least or s == max(known)]
+    if isinstance(strides, list):
+        steps = cast("list[int]", strides)
+        changed["stem"]["stride"] = [s for s in steps if side >= least * s or s == min(steps)]
+    tables = tables | {name: table for name, table in changed.items() if name in tables}
+    return MacroFile.model_validate(tables), tables
 
 
 def _with_defaults(tables: dict[str, Any]) -> dict[str, Any]:
