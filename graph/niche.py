@@ -7,6 +7,7 @@ so that siblings, which run at the same time, cannot influence each other.
 import time as clock
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import numpy as np

@@ -12,6 +12,7 @@ from llm_nas.domain import (
     SearchReport,
     Seconds,
     SourceVerdict,
+    Timing,
 )
 from llm_nas.evaluation.picture import front_png
 from llm_nas.graph import run_dir
