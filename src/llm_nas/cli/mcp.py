@@ -21,7 +21,7 @@ def mcp(
         from llm_nas.mcp.server import build_server
     except ModuleNotFoundError as error:
         raise RequestError(
-            f"mcp: {error.name} is not installed; install 'llm-nas[mcp,watch]'"
+            f"mcp: {error.name} is not installed; install 'llm-nas[mcp]'"
         ) from None
 
     folder.mkdir(parents=True, exist_ok=True)
