@@ -6,19 +6,19 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.tools.spaces.around.address import Address
+from llm_nas.tools.spaces.around.fitted import FORMS, Fitted, example, run
 from llm_nas.tools.spaces.around.state import fill, read_state
 
 _SEED = 0
@@ -53,46 +53,6 @@ class Base:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()[:8]
-
-
-class Fitted(nn.Module):
-    """A network behind what brings a task's images into the form and size it takes."""
-
-    rows: Tensor | None
-    columns: Tensor | None
-
-    def __init__(
-        self, network: nn.Module, form: str, sides: tuple[int, int], size: tuple[int, int] | None
-    ) -> None:
-        """Images of `sides` are resized to `size`: by products, whose sizes exporters know."""
-        super().__init__()
-        self.network = network
-        self.form = form
-        self.size = size
-        rows = None if size is None else _resizing(sides[0], size[0])
-        columns = None if size is None else _resizing(sides[1], size[1]).T.contiguous()
-        self.register_buffer("rows", rows, persistent=False)
-        self.register_buffer("columns", columns, persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits `(n, classes)` of images `(n, channels, height, width)`."""
-        if self.rows is not None and self.columns is not None:
-            image = self.rows @ image @ self.columns
-        return cast(Tensor, self.network(FORMS[self.form](image)))
-
-
-def _resizing(before: int, after: int) -> Tensor:
-    """`(after, before)`: what bilinear resizing, with smoothing, makes of one side."""
-    one = torch.eye(before)[None, None]
-    size = (after, before)
-    return functional.interpolate(one, size, mode="bilinear", antialias=True)[0, 0]
-
-
-FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "image": lambda image: image,
-    "series": lambda image: image.squeeze(2),
-    "grey": lambda image: image.mean(1, keepdim=True),
-}
 
 
 def open_base(address: Address, shape: TaskShape) -> Base:
@@ -275,33 +235,3 @@ def _outputs(layer: nn.Module) -> int:
 def _replace(network: nn.Module, name: str, layer: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(network.get_submodule(parent), last, layer)
-
-
-def example(shape: TaskShape, count: int = 2) -> Tensor:
-    """Random images of a task's shape, the same at every call."""
-    size = (count, shape.channels, shape.height, shape.width)
-    return torch.randn(size, generator=torch.Generator().manual_seed(_SEED))
-
-
-def run(network: nn.Module, images: Tensor) -> Tensor:
-    """Logits without gradients, in evaluation mode."""
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return cast(Tensor, network.eval()(images))
-
-
-def scaled_size(shape: TaskShape, network: nn.Module, scale: float) -> tuple[int, int]:
-    """Height and width of images at a scale: of the base's own size, where it has one."""
-    own = network.size if isinstance(network, Fitted) else None
-    height, width = own or (shape.height, shape.width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def at_scale(network: nn.Module, shape: TaskShape, scale: float) -> nn.Module:
-    """The network behind a resizing of its images; itself at scale 1."""
-    if scale == 1.0:
-        return network
-    size, sides = scaled_size(shape, network, scale), (shape.height, shape.width)
-    if isinstance(network, Fitted):
-        return Fitted(network.network, network.form, sides, size)
-    return Fitted(network, "image", sides, size)

@@ -3,17 +3,18 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownLambdaType=false, reportPrivateUsage=false
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from llm_nas.domain import TaskShape
 from llm_nas.errors import RequestError
-from llm_nas.tools.spaces.around.base import Base, at_scale, example, run, scaled_size
+from llm_nas.tools.spaces.around.base import Base
+from llm_nas.tools.spaces.around.blocks import droppable, kernels_of, residual, same
 from llm_nas.tools.spaces.around.channels import Coupled, copied, coupled, gone, remove, silenced
+from llm_nas.tools.spaces.around.fitted import at_scale, example, run, scaled_size
 from llm_nas.tools.spaces.around.sizes import Layer, layers_of
 
 SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
@@ -24,8 +25,6 @@ MOST_STAGES = 32
 """More groups than this share choices where they are equally wide."""
 _SMALLEST_SIDE = 12
 _LEAST_CHANNELS = 4
-_TOLERANCE = 1e-4
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 def own_name(name: str) -> str:
@@ -93,14 +92,14 @@ def make_plan(base: Base, shape: TaskShape) -> Plan:
     groups = coupled(network, images, kept)
     groups.sort(key=lambda g: min(order.get(r.layer, len(order)) for r in g.reaches))
     proved, refused = _proved(network, images, groups)
-    found = [b for b in _residual(network, images) if not any(_in(s, b) for s in shared)]
-    blocks = tuple(b for b in found if _droppable(network, images, [b]))
-    blocks = blocks if _droppable(network, images, blocks) else ()
+    found = [b for b in residual(network, images) if not any(_in(s, b) for s in shared)]
+    blocks = tuple(b for b in found if droppable(network, images, [b]))
+    blocks = blocks if droppable(network, images, blocks) else ()
     refused += [
         f"{own_name(b)}: the network does not run without it" for b in found if b not in blocks
     ]
     stages = _stages(proved, blocks)
-    kernels = tuple(_kernels(network, set(shared)))
+    kernels = tuple(kernels_of(network, set(shared)))
     plan = Plan(stages, blocks, kernels, scales, layers, _count(network), kept, (*whole, *refused))
     if not (stages or blocks or kernels or len(scales) > 1):
         reason = f": {plan.whole[0]}" if plan.whole else ""
@@ -161,19 +160,11 @@ def _doubt(
         if tuple(got.shape) != wanted:
             return "it is part of what comes out"
         mixing = any(group.mixing for group in groups)
-        if mixing or _same(got, run(silenced(network, images, cuts), images)):
+        if mixing or same(got, run(silenced(network, images, cuts), images)):
             return None
         return "cutting it would compute something else"
     except Exception as error:  # noqa: BLE001 - what cannot be cut fails in many ways
         return f"cannot be cut: {' '.join(str(error).split())[:120]}"
-
-
-def _same(first: Tensor, second: Tensor) -> bool:
-    scale = max(1.0, float(second.abs().max()))
-    return (
-        bool(torch.isfinite(first).all())
-        and float((first - second).abs().max()) / scale < _TOLERANCE
-    )
 
 
 def _keeps(group: Coupled) -> tuple[int, ...]:
@@ -208,116 +199,6 @@ def _inside(group: Coupled, block: str) -> bool:
 
 
 # Blocks, kernels, images
-
-
-def _residual(network: nn.Module, images: Tensor) -> Iterator[str]:
-    """The innermost blocks that add to what they are given, in order."""
-    seen = _shapes(network, images)
-
-    def walk(name: str, module: nn.Module) -> Iterator[str]:
-        inner = [
-            found
-            for child, part in module.named_children()
-            for found in walk(f"{name}.{child}" if name else child, part)
-        ]
-        if len(inner) < 2 and name in seen and _adds(module, seen[name]):
-            yield name
-        else:
-            yield from inner
-
-    yield from walk("", network)
-
-
-class Skipped(nn.Module):
-    """What stands where a block was: hands on what it is given."""
-
-    def forward(self, given: Tensor, *_: Any, **__: Any) -> Tensor:
-        """The input, whatever else comes with it."""
-        return given
-
-
-def dropped(network: nn.Module, block: str) -> None:
-    """Take a block out, in place."""
-    parent, _, last = block.rpartition(".")
-    setattr(network.get_submodule(parent), last, Skipped())
-
-
-def _droppable(network: nn.Module, images: Tensor, blocks: Sequence[str]) -> bool:
-    twin = copied(network)
-    for block in blocks:
-        dropped(twin, block)
-    try:
-        return run(twin, images).shape == run(network, images).shape
-    except Exception:  # noqa: BLE001 - whatever it says, it does not run
-        return False
-
-
-def _shapes(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """Inputs of modules that are called once, with one tensor, and give one of its shape."""
-    calls: dict[str, list[tuple[Any, Any]]] = {}
-    hooks = [
-        module.register_forward_hook(
-            lambda _m, given, out, name=name: calls.setdefault(name, []).append((given, out))
-        )
-        for name, module in network.named_modules()
-        if name and any(p.ndim > 1 for p in module.parameters())
-    ]
-    try:
-        run(network, images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    once = {name: held[0] for name, held in calls.items() if len(held) == 1}
-    return {
-        name: given[0]
-        for name, (given, out) in once.items()
-        if len(given) == 1
-        and isinstance(given[0], Tensor)
-        and isinstance(out, Tensor)
-        and given[0].shape == out.shape
-    }
-
-
-def _adds(module: nn.Module, given: Tensor) -> bool:
-    """Whether a module without weights hands on its input, and not a part of it.
-
-    A chain of layers gives a constant then; a gate gives a share of what it is given.
-    """
-    twin = copied(module)
-    with torch.no_grad():
-        for part in twin.modules():
-            if isinstance(part, (*_CONVOLUTIONS, nn.Linear, nn.MultiheadAttention)):
-                for parameter in part.parameters():
-                    parameter.zero_()
-        first, second = run(twin, given), run(twin, given + 1.0 + given.abs())
-    follows = float((first - second).abs().max()) > 1e-3
-    moved = (1.0 + given.abs()).flatten()
-    share = float(((second - first).flatten() @ moved) / (moved @ moved))
-    gated = 0.02 < share < 0.98 and _same(second - first, share * (1.0 + given.abs()))
-    return follows and not gated
-
-
-def _kernels(network: nn.Module, shared: set[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Odd, square, padded kernels of 5 and more: their middle computes on the same places."""
-    for name, module in network.named_modules():
-        if not isinstance(module, _CONVOLUTIONS) or name in shared:
-            continue
-        side = module.kernel_size[0]
-        plain = all(k == side for k in module.kernel_size) and all(d == 1 for d in module.dilation)
-        padded = not isinstance(module.padding, str) and all(
-            p == side // 2 for p in module.padding
-        )
-        if side % 2 and side >= 5 and plain and padded:
-            yield name, tuple(range(3, side + 1, 2))
-
-
-def cropped(layer: nn.Conv1d | nn.Conv2d, side: int) -> None:
-    """Keep the middle of a convolution's kernels, in place."""
-    edge = (layer.kernel_size[0] - side) // 2
-    for axis in range(2, layer.weight.ndim):
-        layer.weight = nn.Parameter(layer.weight.detach().narrow(axis, edge, side).clone())
-    layer.kernel_size = (side,) * (layer.weight.ndim - 2)
-    layer.padding = (side // 2,) * (layer.weight.ndim - 2)
 
 
 def _runs_at(network: nn.Module, shape: TaskShape, scale: float) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from llm_nas.domain import TaskShape
-from llm_nas.tools.spaces.around.base import Fitted, at_scale, example, run
+from llm_nas.tools.spaces.around.fitted import Fitted, at_scale, example, run
 
 _CONVOLUTIONS = (nn.modules.conv._ConvNd,)
 _VECTORS = (

@@ -15,14 +15,14 @@ from llm_nas.conditions import AllOf, Condition, Is
 from llm_nas.domain import Arch, TaskShape
 from llm_nas.ports import QuantityInfo
 from llm_nas.tools.spaces.around.address import Address
-from llm_nas.tools.spaces.around.base import Base, at_scale, example, open_base, run
+from llm_nas.tools.spaces.around.base import Base, open_base
+from llm_nas.tools.spaces.around.blocks import cropped, dropped
 from llm_nas.tools.spaces.around.channels import Coupled, by_taylor, copied, gone, remove
+from llm_nas.tools.spaces.around.fitted import at_scale, example, run
 from llm_nas.tools.spaces.around.plan import (
     SHARES,
     Plan,
     Stage,
-    cropped,
-    dropped,
     make_plan,
     own_name,
 )

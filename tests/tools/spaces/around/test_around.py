@@ -19,8 +19,8 @@ from llm_nas.tools.export.network import build as build_for_export
 from llm_nas.tools.export.onnx_file import compare, export
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.spaces.around import open_around
-from llm_nas.tools.spaces.around.base import example, run
 from llm_nas.tools.spaces.around.channels import gone, silenced
+from llm_nas.tools.spaces.around.fitted import example, run
 from llm_nas.tools.spaces.around.space import AroundSpace
 from tests.tools.spaces.around import networks
 

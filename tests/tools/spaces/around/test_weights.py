@@ -16,8 +16,8 @@ from llm_nas.domain import Label, TaskShape
 from llm_nas.errors import RequestError
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.spaces.around import open_around
-from llm_nas.tools.spaces.around.base import Fitted, example, run
 from llm_nas.tools.spaces.around.channels import silenced
+from llm_nas.tools.spaces.around.fitted import Fitted, example, run
 from llm_nas.tools.spaces.around.space import AroundSpace
 from llm_nas.tools.tasks.baselines import kin, rivals
 from llm_nas.tools.tasks.real import RealTask, open_real_task, shape_of_real
