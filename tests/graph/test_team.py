@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,12 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
+        self.sockets = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # their paths must be short
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         folder.mkdir()
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
+            shutil.chown(self.sockets, "postgres", "postgres")
             for parent in folder.parents:
                 if parent == Path("/tmp"):
                     break
@@ -44,12 +47,13 @@ class Server:
         # Postgres refuses to run as root.
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         command = [*user, f"{self._bin}/{program}", *arguments]
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120
-        )
+        log = (self.folder.parent / "postgres.log").open("a")
+        with log:
+            done = subprocess.run(command, stdout=log, stderr=log, timeout=120)
+        assert done.returncode == 0, Path(log.name).read_text()
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder}"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.sockets}"
         self._run("pg_ctl", "-D", str(self.folder), "-w", "-o", options, "start")
 
     def stop(self) -> None:
@@ -67,6 +71,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Server]
     finally:
         if (made.folder / "postmaster.pid").exists():
             made.stop()
+        shutil.rmtree(made.sockets, ignore_errors=True)
 
 
 def request(tmp_path: Path) -> SearchRequest:
@@ -92,7 +97,7 @@ def test_a_server_that_goes_away_costs_time_only(server: Server, tmp_path: Path)
             if len(told) == 1:
                 server.stop()
 
-    with pytest.raises(RunStopped, match="checkpoint server went away.*--resume"):
+    with pytest.raises(RunStopped, match=r"checkpoint server went away.*--resume"):
         search(request(tmp_path), Inputs(progress=progress))
     server.start()
     report = resume(tmp_path / "run")
