@@ -41,6 +41,8 @@ def refused(command: str) -> str:
         if words[0].startswith("-"):
             break
         if words[0] not in level.commands:
+            if all(word in level.commands for word in words[0].split("|")):
+                return ""
             # `proxies ARCH` stands for `proxies score ARCH`.
             return "" if "score" in level.commands else f"no command {words[0]!r}"
         level = level.commands[words.pop(0)]
