@@ -43,7 +43,8 @@ def _strings(value: Any) -> Iterator[str]:
         for part in cast("dict[str, Any]", value).values():
             yield from _strings(part)
     elif isinstance(value, list):
-        for part in cast("list[Any]", value):
+        parts: list[Any] = value
+        for part in parts:
             yield from _strings(part)
 
 
