@@ -43,8 +43,7 @@ def _strings(value: Any) -> Iterator[str]:
         for part in cast("dict[str, Any]", value).values():
             yield from _strings(part)
     elif isinstance(value, list):
-        parts: list[Any] = value
-        for part in parts:
+        for part in cast("Sequence[Any]", value):
             yield from _strings(part)
 
 
