@@ -66,13 +66,15 @@ class ModelOpener:
             size: Networks wanted; a large number is asked for in several requests.
             niche: Ask for networks of this niche alone; None: of all niches.
             seen: What other openers would train (the zero-cost front), shown to the model.
-            timed: Free timings: where given, the model sees the latency of each network it
-                considers and may change its mind, once a request.
+            timed: Free timings: where given, the model sees the latency of what others would
+                train and of each network it considers, and may change its mind, once a request.
             turn: Tells repeated askings of the same question apart.
 
         Raises:
             ModelReplyError: The model gave no network at all.
         """
+        if timed is not None and seen:
+            seen = _with_latencies(seen, timed)
         found: list[Candidate] = []
         most = most_networks(self._lexicon, self._asker.options.max_reply_tokens)
         while len(found) < size:
@@ -185,6 +187,16 @@ class ModelOpener:
             told = "does not run" if isinstance(answer, Failure) else f"{answer.median_ms:.4g} ms"
             lines.append(f"[{self._lexicon.network(answer.arch)}] {told}")
         return tuple(lines)
+
+
+def _with_latencies(candidates: Sequence[Candidate], timed: Timer) -> list[Candidate]:
+    """The candidates that run, their latency before the reason."""
+    answers = timed([c.arch for c in candidates])
+    return [
+        c.model_copy(update={"reason": f"{answer.median_ms:.4g} ms; {c.reason}"})
+        for c, answer in zip(candidates, answers, strict=True)
+        if not isinstance(answer, Failure)
+    ]
 
 
 def _niches_section(words: Sequence[str]) -> Section:

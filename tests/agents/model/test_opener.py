@@ -107,6 +107,10 @@ def test_free_timings_are_shown_once(
     assert len(model.asked) == 2
     assert "] 1.5 ms" in model.asked[1]
     assert "] does not run" in model.asked[1]
+    other = Candidate(arch=archs[4], niche="", origin="zero-cost", reason="large for its time")
+    seen = Scripted(space, archs[:2], archs[2:4])
+    opener_of(space, partition, seen).open(2, seen=[other], timed=timed)
+    assert "1.5 ms; large for its time" in seen.asked[0]
     steady = Scripted(space, archs[:2])
     assert [c.arch for c in opener_of(space, partition, steady).open(2, timed=timed)] == archs[:2]
 
