@@ -8,6 +8,7 @@ targets nothing moves far.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 from llm_nas.domain import FloatArray
-from llm_nas.tools.accuracy.kernel import LEVEL, Hyperparameters, Points, kernel, scaled
+from llm_nas.tools.accuracy.kernel import (
+    LEVEL,
+    Hyperparameters,
+    Points,
+    kernel,
+    matern,
+    scaled,
+)
 from llm_nas.tools.accuracy.kernel import squared_distances as distances
 
 GRID: Mapping[str, tuple[float, ...]] = {
@@ -60,11 +68,36 @@ class Observed:
         """Take points of both, `(m + n)`, targets `(n,)` and the other task's, `(m,)`."""
         self.at, self.targets, self.others = at, targets, others
         self._stacked = np.concatenate([others, targets])
+        self._decays: dict[float, FloatArray] = {}
+
+    @cached_property
+    def linear(self) -> FloatArray:
+        """The linear part of the kernel, `(m + n, m + n)`."""
+        features = self.at.features
+        return np.asarray(features @ features.T / features.shape[1], dtype=np.float64)
+
+    @cached_property
+    def _squares(self) -> FloatArray:
+        """Squared distances, unweighted."""
+        squares = distances(self.at.features, self.at.features) / self.at.features.shape[1]
+        return np.asarray(squares, dtype=np.float64)
+
+    def _kernel(self, hyper: Hyperparameters) -> FloatArray:
+        """`kernel` of all points, whose parts are kept while the grid is walked through."""
+        if len(hyper.weights) > 1:
+            return kernel(self.at, self.at, hyper)
+        at = hyper.length_scale
+        if at not in self._decays:
+            self._decays[at] = matern(self._squares * (hyper.weights[0] / at**2))
+        value = LEVEL + self._decays[at] + hyper.linear * self.linear
+        if hyper.prior:
+            value += hyper.prior * np.outer(self.at.prior, self.at.prior)
+        return np.asarray(value, dtype=np.float64)
 
     def fit(self, hyper: Hyperparameters) -> Fit:
         """Likelihood of this task's targets given the other's, less doubts, up to a constant."""
         n, m = len(self.targets), len(self.others)
-        covariance = kernel(self.at, self.at, hyper)
+        covariance = self._kernel(hyper)
         if m:
             between = hyper.relation * (covariance[:m, m:] - LEVEL)
             covariance[:m, m:], covariance[m:, :m] = between, between.T
@@ -126,7 +159,7 @@ class Search:
         self._at, self._targets, self._begin = observed.at, observed.targets, start
         features = observed.at.features
         self._width = features.shape[1]
-        self._linear = features @ features.T / self._width
+        self._linear = observed.linear
         self._fixed = LEVEL + start.prior * np.outer(observed.at.prior, observed.at.prior)
         tail = np.log([start.length_scale, start.linear, start.noise])
         self.start = np.concatenate([np.zeros(self._width), tail])
