@@ -15,6 +15,7 @@ import numpy as np
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Measurement, Metric, SearchRequest, SourceVerdict
 from llm_nas.graph import run_dir
+from llm_nas.knowledge.memory.builtin import builtin_claims, is_builtin
 from llm_nas.knowledge.memory.reuse import judged
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import LatencyModel, Partition, SearchSpace
@@ -95,9 +96,12 @@ def recall(
     kept = folder / run_dir.RECALLED
     if not kept.exists():
         name, recipe = context.label, recipe_of(context, request)
-        with HeuristicStore.open(request.store, space=context.space) as store:
-            claims = store.recall(name, "", k=MOST_CLAIMS)
-            trainings = store.trainings_by_device(name.space, name.task, recipe)
+        if is_builtin(request.store):
+            claims, trainings = builtin_claims(context.space), dict[str, tuple[Measurement, ...]]()
+        else:
+            with HeuristicStore.open(request.store, space=context.space) as store:
+                claims = store.recall(name, "", k=MOST_CLAIMS)
+                trainings = store.trainings_by_device(name.space, name.task, recipe)
         body = {
             "claims": [h.model_dump(mode="json") for h in claims],
             "trainings": {

@@ -29,6 +29,7 @@ from llm_nas.graph.streams import send_progress
 from llm_nas.graph.trace import Trace
 from llm_nas.graph.trace import now as moment
 from llm_nas.graph.trainer import Trainer
+from llm_nas.knowledge.memory.builtin import is_builtin
 from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir
 from llm_nas.ports import Advisor, LatencyModel, Partition
@@ -330,4 +331,5 @@ def _claimed(
 
 def shared_store(request: SearchRequest) -> Path:
     """Where a run's claims and trainings go when it ends."""
-    return request.store if request.store is not None else default_store_dir()
+    own = request.store is not None and not is_builtin(request.store)
+    return request.store if request.store and own else default_store_dir()

@@ -12,8 +12,11 @@ from llm_nas.graph.recalled import Recalled, Sources
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
 from llm_nas.graph.trace import read_trace
+from llm_nas.knowledge.memory.builtin import BUILTIN, builtin_claims
+from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore
 from llm_nas.ports import Lesson
+from llm_nas.tools.spaces import open_space
 from tests.graph.conftest import RequestMaker
 from tests.knowledge.world import SPACE, draw, error, measured
 
@@ -91,3 +94,24 @@ def test_every_source_is_judged_by_itself() -> None:
     assert [v.kept for v in sources.verdicts(own)] == [True, False]
     known: set[Measurement] = set(sources.believed(own))
     assert known == {m for m in right if m.arch not in {o.arch for o in own}}
+
+
+def test_claims_that_ship_are_a_prior_where_they_speak_of_a_space() -> None:
+    nb201 = open_space("nb201")
+    claims = builtin_claims(nb201)
+    assert claims[0].claim.scope.space == "nb201"
+    prior = prior_of(claims, nb201)
+    assert prior is not None
+    good, poor = (
+        f"|{op}~0|+|{op}~0|{op}~1|+|skip_connect~0|{op}~1|{op}~2|"
+        for op in ("nor_conv_3x3", "avg_pool_3x3")
+    )
+    expected = prior([good, poor])
+    assert expected[0] < expected[1]
+    assert len(builtin_claims(open_space("anb"))) > 20
+
+
+def test_a_run_may_start_from_what_ships(request_of: RequestMaker) -> None:
+    report = search(request_of(store=BUILTIN), replace(QUIET, keep=False))
+    assert report.reused_trainings == 0
+    assert not report.sources or all("/" not in v.source for v in report.sources)
