@@ -25,7 +25,7 @@ from llm_nas.tools.tasks.sources import open_source
 from llm_nas.tools.tasks.training import accuracy_pct, fit
 
 TRAINED_ON, VALIDATED_ON = 1000, 1000
-FRESH, INHERITED = (1, 2, 5, 30), (1, 2)
+FRESH, INHERITED = (1, 2, 5, 30), (1, 2, 5)
 MOST_MACS_M, ROOTS, CHANGES = 2.0, 10, 4
 
 
@@ -66,28 +66,27 @@ def trained(task, arch, epochs, relative=None, seed=0):
 
 def measure(task, space, archs, out):
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    known = {row["arch"] for row in done}
+    rows = {row["arch"]: row for row in done}
     weights = out.with_suffix(".weights")
     weights.mkdir(exist_ok=True)
     features = space.features(archs)
     spread = np.maximum(features.std(axis=0), 1e-9)
     for number, arch in enumerate(archs):
-        if arch in known:
-            continue
-        row = {"arch": arch, "macs_m": float(space.quantities([arch])["macs_m"][0])}
+        row = rows.setdefault(arch, {"arch": arch})
         for epochs in FRESH:
-            network, row[f"fresh{epochs}"] = trained(task, arch, epochs)
-            if epochs == 5:
-                torch.save(network.state_dict(), weights / f"{number}.pt")
-        if number:
-            gaps = (np.abs(features[:number] - features[number]) / spread).sum(axis=1)
-            nearest = int(gaps.argmin())
-            relative = task.build(archs[nearest], 0)
-            relative.load_state_dict(torch.load(weights / f"{nearest}.pt", weights_only=True))
-            for epochs in INHERITED:
+            if f"fresh{epochs}" not in row:
+                network, row[f"fresh{epochs}"] = trained(task, arch, epochs)
+                if epochs == 5:
+                    torch.save(network.state_dict(), weights / f"{number}.pt")
+        for epochs in INHERITED if number else ():
+            if f"inherited{epochs}" not in row:
+                gaps = (np.abs(features[:number] - features[number]) / spread).sum(axis=1)
+                nearest = int(gaps.argmin())
+                relative = task.build(archs[nearest], 0)
+                state = torch.load(weights / f"{nearest}.pt", weights_only=True)
+                relative.load_state_dict(state)
                 row[f"inherited{epochs}"] = trained(task, arch, epochs, relative)[1]
-        with out.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        out.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
         print(number, {k: v["value"] for k, v in row.items() if isinstance(v, dict)}, flush=True)
 
 

@@ -3,18 +3,22 @@
 import json
 import subprocess
 import sys
+import venv
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from llm_nas.domain import FrontPoint, Measurement, SearchReport, SearchRequest
+from llm_nas.domain import FrontPoint, Label, Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
+from llm_nas.graph.baselines import BaselineWork, read_baselines
 from llm_nas.graph.finish import finish, lineage, read_report
 from llm_nas.graph.pick import knee, pick
 from llm_nas.graph.real import Closer
 from llm_nas.tools.devices.real import open_real_device
+from llm_nas.tools.export.onnx_file import export
 from llm_nas.tools.spaces import open_space
 from llm_nas.tools.tasks import shape_of
 from llm_nas.tools.tasks.held_out import open_held_out
@@ -128,18 +132,55 @@ def test_a_run_ends_with_exports_test_accuracies_and_baselines(tmp_path: Path) -
     row = Measurement(arch=arch, niche="0", generation=0, value=50.0, latency_ms=0.05,
                       latency_low_ms=0.05, latency_high_ms=0.05)  # fmt: skip
     said: list[str] = []
-    closer = Closer(task, device, tmp_path, 0, said.append)
-    closing = closer.close([row], 2)
-    again = closer.close([row], 2)
+    work = BaselineWork(task, device, tmp_path, 0, 2, said.append)
+    work.time()
+    assert work.known.span_ms == 1.1 * max(t.median_ms for t in work.known.timings.values())
+    work.train(stop=lambda: len(said) == 1)
+    assert len(work.known.rows) == 1
+    again = BaselineWork(task, device, tmp_path, 0, 2, said.append)
+    again.time()
+    again.train()
     device.close()
+    assert again.known.rows[0] == work.known.rows[0]
+    assert read_baselines(tmp_path) == again.known
+    closing = Closer(task, tmp_path, 0, again.known).close([row])
     assert (tmp_path / closing.onnx[arch]).is_file()
     assert closing.baseline_trainings == 2.0
     assert [row.family for row in closing.baselines] == ["mobilenetv2", "mobilenetv3"]
     assert len(said) == 2
-    assert again.baselines == closing.baselines
     assert closing.beside.hv_baselines == 1.0
     assert closing.failures == ()
-    unknown = closer.close(
-        [row.model_copy(update={"arch": space.sample(np.random.default_rng(9))})], 2
-    )
+    other = row.model_copy(update={"arch": space.sample(np.random.default_rng(9))})
+    unknown = Closer(task, tmp_path, 0, again.known).close([other])
     assert [failure.stage for failure in unknown.failures] == ["export"]
+
+
+@pytest.mark.slow
+def test_an_exported_file_runs_where_only_onnxruntime_and_numpy_are(tmp_path: Path) -> None:
+    task = open_real_task(
+        "digits", open_space("mobile", shape_of("digits")), epochs=2, folder=tmp_path,
+        isolated=False,
+    )  # fmt: skip
+    arch = small_arch()
+    label = task.train(arch, 1.0, 0)
+    assert isinstance(label, Label)
+    export(task.trained(arch, 0), task.shape, tmp_path / "model.onnx", "trace")
+    images = task.data.validation
+    np.savez(tmp_path / "validation.npz", x=images.scaled(), y=images.labels)
+    bare = tmp_path / "bare"
+    venv.create(bare, with_pip=True)
+    python = bare / "bin" / "python"
+    wanted = [f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")]
+    install = [python, "-m", "pip", "install", "-q", *wanted]
+    if subprocess.run(install, capture_output=True, check=False).returncode:
+        pytest.skip("packages cannot be installed here")
+    program = (
+        "import sys, numpy, onnxruntime\n"
+        "d = numpy.load(sys.argv[2])\n"
+        "s = onnxruntime.InferenceSession(sys.argv[1])\n"
+        "print((s.run(None, {'image': d['x']})[0].argmax(1) == d['y']).mean() * 100)\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    files = [tmp_path / "model.onnx", tmp_path / "validation.npz"]
+    done = subprocess.run([python, "-I", "-c", program, *files], capture_output=True, text=True)
+    assert float(done.stdout) == pytest.approx(label.value)

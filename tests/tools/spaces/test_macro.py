@@ -215,3 +215,15 @@ def test_a_network_trains_on_an_odd_image(tmp_path: Path) -> None:
     loss = nn.functional.cross_entropy(module(images), torch.tensor([0, 1, 2, 0]))
     torch.autograd.backward(loss)
     assert all(weights.grad is not None for weights in module.parameters())
+
+
+def test_small_images_are_not_made_smaller_still() -> None:
+    def values(side: int) -> dict[str, tuple[object, ...]]:
+        space = open_macro("mobile", TaskShape(height=side, width=side))
+        return {c.name: c.values for c in space.choices}
+
+    assert values(8)["scale"] == (1,)
+    assert values(8)["stem_stride"] == (1,)
+    assert values(12)["scale"] == (0.75, 1)
+    assert values(32)["scale"] == (0.5, 0.75, 1)
+    assert values(32)["stem_stride"] == (1, 2)
