@@ -261,6 +261,8 @@ def _changed(run: Run, request: SearchRequest, span_ms: float | None) -> Run:
 def _open_context(
     request: SearchRequest, folder: Path, say: Callable[[str], None]
 ) -> tuple[Context, "PredictedTask | None"]:
+    if request.engine == "ray":
+        raise RequestError("--engine ray: trainings run on this computer; use --workers N")
     name = resolve(request.space, request.task, request.device)
     context = open_context(
         name,

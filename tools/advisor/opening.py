@@ -14,6 +14,7 @@ from llm_nas.ports import Partition
 from llm_nas.tools.advisor.improvement import staircase_mask
 from llm_nas.tools.advisor.pool import Catalogue, Described, drawn
 from llm_nas.tools.advisor.scores import Scores
+from llm_nas.tools.spaces.space import Space
 
 GENERATIONS = 25
 CHILDREN = 250
@@ -25,6 +26,8 @@ MANY = 3
 HEDGED, DRAWN = 1 / 6, 1 / 12
 """Shares of the opening that do not trust the mean of all scores, because scores can mislead:
 where there are many, it follows single ones; else it is drawn at random, which costs more."""
+UNIFORM = 0.5
+"""Share of a larger hedge whose networks repeat one kind of block, where spaces have stages."""
 _TRIES = 20
 
 
@@ -55,6 +58,9 @@ class Opening:
             if self._many:
                 chosen += self._from_single(size - informed, taken, chosen, rng)
         taken |= {self._catalogue.space.twin(c.arch) for c in chosen}
+        if self._hedged > HEDGED:
+            chosen += self._uniform(round(UNIFORM * self._hedged * size), taken, rng)
+            taken |= {self._catalogue.space.twin(c.arch) for c in chosen}
         return (*chosen, *self._at_random(size - len(chosen), taken, rng))
 
     def _from_front(
@@ -96,6 +102,34 @@ class Opening:
             found += inner[len(inner) // 2 :][:1]
         return found
 
+    def _uniform(
+        self, size: int, taken: frozenset[Arch], rng: np.random.Generator
+    ) -> list[Candidate]:
+        """Members with the same choices in every stage, over several niches: as people try first.
+
+        At random nearly every network is a mixture of all kinds of blocks.
+        """
+        space = self._catalogue.space
+        chosen: list[Candidate] = []
+        if not isinstance(space, Space):
+            return chosen
+        seen, room = set(taken), {n.id: -(-size // 2) for n in self._partition.niches}
+        for _ in range(_TRIES * size):
+            arch = uniform(space, rng)
+            niche = self._partition.niche_of(arch)
+            if len(chosen) == size or space.twin(arch) in seen or not room[niche]:
+                continue
+            if self._catalogue.describe([arch]).feasible[0] >= LIKELY:
+                seen.add(space.twin(arch))
+                room[niche] -= 1
+                reason = "the same kind of blocks everywhere, as people try first"
+                chosen.append(
+                    Candidate(
+                        arch=arch, niche=niche, origin="uniform", operator="sample", reason=reason
+                    )
+                )
+        return chosen
+
     def _at_random(
         self, size: int, taken: frozenset[Arch], rng: np.random.Generator
     ) -> list[Candidate]:
@@ -136,6 +170,16 @@ class Opening:
             if self._catalogue.describe([arch]).feasible[0] >= LIKELY:
                 return arch
         return None
+
+
+def uniform(space: Space, rng: np.random.Generator) -> Arch:
+    """A random member whose repeated choices, where they have the same values, agree."""
+    values = {c.name: c.values[int(rng.integers(len(c.values)))] for c in space.choices}
+    offered = {c.name: c.values for c in space.choices}
+    for names in space.groups.values():
+        if len({offered[name] for name in names}) == 1:
+            values |= dict.fromkeys(names, values[names[0]])
+    return space.arch(values)
 
 
 def believed_front(

@@ -8,9 +8,11 @@ from llm_nas.domain import Candidate, Limits
 from llm_nas.ports import History
 from llm_nas.tools.accuracy.process import Belief
 from llm_nas.tools.advisor.improvement import staircase
+from llm_nas.tools.advisor.opening import uniform
 from llm_nas.tools.advisor.pool import CACHED, Described
 from llm_nas.tools.advisor.reference import reference_of
 from llm_nas.tools.advisor.targets import log_above
+from llm_nas.tools.spaces import open_space
 from tests.tools.advisor.toy import ERROR, World, toy_space
 
 
@@ -182,3 +184,12 @@ def test_what_is_expected_of_places_not_looked_at() -> None:
     assert np.corrcoef(error, [p.error for p in front])[0, 1] > 0.9
     assert set(advisor.doubts(history, np.random.default_rng(0))) == {"small", "large"}
     assert ERROR.error(3.0) == 3.0
+
+
+def test_a_larger_hedge_holds_networks_that_repeat_one_kind_of_block() -> None:
+    space = open_space("anb")
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        values = space.values(uniform(space, rng))  # type: ignore[arg-type]
+        for group in ("e", "k", "se"):
+            assert len({values[name] for name in space.groups[group]}) == 1
