@@ -49,7 +49,8 @@ class AroundSpace(Space):
         self.base: Base = open_base(address, self.shape)
         self.plan: Plan = make_plan(self.base, self.shape)
         self._images = example(self.shape)
-        self._scores: Mapping[str, Sequence[float]] = {}
+        self.scores: Mapping[str, Sequence[float]] = {}
+        """Importance of channels by the root of their group, where it is known of a task."""
         choices = list(_choices(self.plan))
         quantities = {
             QuantityInfo("params_m", "M", "parameters"): self._params_m,
@@ -125,7 +126,7 @@ class AroundSpace(Space):
 
         Without this, and where the base has a new head, the norm of the weights decides.
         """
-        if self._scores or self.base.new_head:
+        if self.scores or self.base.new_head:
             return
         mean, deviation = self.normalisation or (data.mean, data.deviation)
         pixels = torch.from_numpy(data.train.pixels[:_RANKED]).float() / 255
@@ -133,11 +134,11 @@ class AroundSpace(Space):
         labels = torch.from_numpy(data.train.labels[:_RANKED])
         parts = [slice(i, i + _RANKED_BATCH) for i in range(0, len(labels), _RANKED_BATCH)]
         batches = [(pixels[part], labels[part]) for part in parts]
-        self._scores = by_taylor(self.base.network, self._images, batches, self.plan.kept)
+        self.scores = by_taylor(self.base.network, self._images, batches, self.plan.kept)
 
     def worth(self, group: Coupled) -> Sequence[float]:
         """Importance of every channel of a group."""
-        return self._scores.get(group.root, group.magnitude)
+        return self.scores.get(group.root, group.magnitude)
 
     def _kept(self, stage: Stage, values: Values) -> int:
         """Units that stay; all where the choice sleeps: its block is dropped."""
