@@ -17,6 +17,7 @@ from langgraph.runtime import RunControl
 
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import Arch, ContextName, FloatArray, Limits, SearchRequest
+from llm_nas.errors import RequestError
 from llm_nas.graph import run_dir
 from llm_nas.graph.baselines import read_baselines
 from llm_nas.graph.bounds import searched_within

@@ -101,7 +101,7 @@ def search(
         int | None, typer.Option(help="small known networks to train beside (real tasks)")
     ] = None,
     workers: Annotated[int, typer.Option(help="trainings at the same time")] = 1,
-    engine: Annotated[str, typer.Option(help="local, or ray (if installed)")] = "local",
+    engine: Annotated[str, typer.Option(help="local; ray is refused")] = "local",
     approve: Annotated[
         bool, typer.Option(help="ask before long, dear or hopeless trainings")
     ] = False,
