@@ -18,8 +18,8 @@ from llm_nas.knowledge.claims.evidence import accuracy_scale
 from llm_nas.knowledge.claims.pairs import FEWEST, PairSource
 from llm_nas.ports import Enumerable
 
-DRAWN = 4_000
-"""Random networks a claim is checked on: the mean over their pairs is known within a fiftieth of
+DRAWN = 1_500
+"""Random networks a claim is checked on: the mean over their pairs is known within a thirtieth of
 their spread, a small part of any interval that sixty trainings give."""
 WORST = 10
 """Mistakes an audit lists."""
