@@ -44,11 +44,14 @@ def _likeness(mine: nn.Module, theirs: nn.Module) -> float:
         alike = mine.stride == theirs.stride and (mine.groups > 1) == (theirs.groups > 1)
         if not alike or (mine.kernel_size[0] > 1) != (theirs.kernel_size[0] > 1):
             return 0.0
-    shapes = mine.weight.shape, theirs.weight.shape
     likeness = 1.0
-    for one, other in zip(*shapes, strict=True):
+    for one, other in zip(_shape(mine), _shape(theirs), strict=True):
         likeness *= min(one, other) / max(one, other)
     return float(likeness**0.5)
+
+
+def _shape(layer: nn.Module) -> tuple[int, ...]:
+    return tuple(int(side) for side in layer.get_parameter("weight").shape)
 
 
 def _matched(mine: Sequence[nn.Module], theirs: Sequence[nn.Module]) -> list[tuple[int, int]]:

@@ -112,8 +112,9 @@ class Trainer:
     ) -> Label | Failure:
         """One training; a child that dies is a `Failure`, charged `share` of a training."""
         started = time.perf_counter()
-        request = {"arch": arch, "fidelity": fidelity, "training_seed": seed}
-        request["place"] = self._place.model_dump(mode="json")
+        place = self._place.model_dump(mode="json")
+        asked = {"fidelity": fidelity, "training_seed": seed, "place": place}
+        request: dict[str, Any] = {"arch": arch, **asked}
         try:
             with self.children.borrowed() as link:
                 answer = link.ask(request, _SILENT_SECONDS, _passing(arch, tell))
