@@ -7,7 +7,6 @@ so that siblings, which run at the same time, cannot influence each other.
 import time as clock
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NicheState
 from llm_nas.graph.steer import PERSON
 from llm_nas.graph.trainer import Order
+from llm_nas.graph.training import train_all
 from llm_nas.ports import Analysis, Analyst, Designer, Trial
 
 T = TypeVar("T")
@@ -271,7 +271,7 @@ def train(state: NicheState) -> dict[str, Any]:
         for t in worth_training(run, generation, state["timings"], asked)
         if t.arch not in done
     ]
-    _train_all(run, orders[: max(0, slots)])
+    train_all(run, orders[: max(0, slots)])
     measured = run.ledger.measured_in(generation, view.niche.id)
     failed = run.ledger.failures_in(generation, view.niche.id)
     metric = view.metric.name
@@ -285,25 +285,6 @@ def train(state: NicheState) -> dict[str, Any]:
         if f.stage != "time"
     ]
     return {"measured": measured, "failures": failed, "events": events}
-
-
-def _train_all(run: Run, orders: Sequence[Order]) -> None:
-    """One after the other, or as many at a time as there are workers."""
-
-    def one(order: Order) -> None:
-        run.tell({"training": order.arch, "niche": order.niche})
-        answer = run.trainer.train(order)
-        metric = run.context.task.metric
-        error = None if isinstance(answer, Failure) else metric.error(answer.value)
-        told = answer.model_dump(mode="json")
-        run.tell({"trained": order.arch, "answer": told, "error": error})
-
-    if run.trainer.workers == 1 or len(orders) < 2:
-        for order in orders:
-            one(order)
-        return
-    with ThreadPoolExecutor(run.trainer.workers) as pool:
-        list(pool.map(one, orders))
 
 
 def _told(measurement: Measurement, metric: str) -> dict[str, Any]:
