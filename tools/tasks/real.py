@@ -130,8 +130,6 @@ class RealTask:
 
         from llm_nas.tools.export.network import build
 
-        if inherits(self.space):
-            self.space.rank(self.data)  # type: ignore[attr-defined]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return build(self.space, arch, self.shape, self.data.mean, self.data.deviation)

@@ -136,7 +136,8 @@ def _from_finished(folder: Path) -> tuple[nn.Module, dict[str, Any], tuple[str, 
 
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        request = json.loads((folder.parents[1] / "request.json").read_text(encoding="utf-8"))
+        asked = (folder.resolve().parents[1] / "request.json").read_text(encoding="utf-8")
+        request = json.loads(asked)["request"]
         shape = TaskShape(height=card["height"], width=card["width"], classes=len(card["classes"]))
         arch = card["arch"]
     except (OSError, ValueError, KeyError, TypeError) as error:

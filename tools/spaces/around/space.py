@@ -122,9 +122,10 @@ class AroundSpace(Space):
         return at_scale(network, self.shape, float(values.get("scale", 1.0)))
 
     def rank(self, data: "FitData") -> None:
-        """Find out which channels matter for a task, from a few of its images.
+        """Rank channels by what a task's loss is expected to lose, from a few of its images.
 
-        Without this, and where the base has a new head, the norm of the weights decides.
+        Trainings do not ask for it: the norm of the weights ranked better on the larger base that
+        was measured (docs/notebook/around.md). Nothing is done where the base has a new head.
         """
         if self.scores or self.base.new_head:
             return

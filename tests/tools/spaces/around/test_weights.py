@@ -216,7 +216,9 @@ def test_a_finished_network_is_the_base_of_the_next_search(
     folder = tmp_path / "finish" / "1-fp32"
     folder.mkdir(parents=True)
     tuned.weights.path(arch, 1, 0).rename(folder / "weights.safetensors")
-    (tmp_path / "request.json").write_text(f'{{"space": "{name}"}}', encoding="utf-8")
+    (tmp_path / "request.json").write_text(
+        f'{{"request": {{"space": "{name}"}}}}', encoding="utf-8"
+    )
     classes = ", ".join(f'"{c}"' for c in tuned.data.classes)
     (folder / "card.json").write_text(
         f'{{"arch": "{arch}", "space": "x", "height": 8, "width": 8, "classes": [{classes}]}}',
