@@ -7,12 +7,13 @@ tenths of the latencies of a random sample; as many random networks stand beside
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from llm_nas.domain import Arch, FloatArray
-from llm_nas.errors import RequestError
+from llm_nas.errors import ModelReplyError, RequestError
 from llm_nas.experiments.sample import open_opener
 from llm_nas.experiments.setting import Order, latencies_of, opened, partition_of
 from llm_nas.frozen import Frozen
@@ -108,7 +109,11 @@ def asked(model: str, order: Order, niche_by_niche: bool, transport: Any = None)
         return [c.arch for c in opener.open(order.trainings)]
     niches = partition_of(order).niches
     each = max(1, order.trainings // len(niches))
-    return [c.arch for niche in niches for c in opener.open(each, niche=niche.id)]
+    found: list[Arch] = []
+    for niche in niches:
+        with suppress(ModelReplyError):  # a niche it cannot meet counts as empty
+            found += [c.arch for c in opener.open(each, niche=niche.id)]
+    return found
 
 
 def _by_niche(partition: Partition, archs: Sequence[Arch]) -> dict[str, int]:
