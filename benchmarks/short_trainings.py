@@ -48,6 +48,7 @@ def networks(space, count):
 
 
 def subset(task):
+    """The task on fewer images."""
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(task.data.train))
     train, held = rows[:TRAINED_ON], rows[TRAINED_ON : TRAINED_ON + VALIDATED_ON]
@@ -56,6 +57,7 @@ def subset(task):
 
 
 def trained(task, arch, epochs, relative=None, seed=0):
+    """Validation accuracy after some epochs, fresh or from a relative's weights."""
     network = task.build(arch, seed)
     share = 0.0 if relative is None else inherit(network, relative)
     started = time.process_time()
@@ -65,6 +67,7 @@ def trained(task, arch, epochs, relative=None, seed=0):
 
 
 def measure(task, space, archs, out):
+    """Train every network in every way, going on where an earlier call stopped."""
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     rows = {row["arch"]: row for row in done}
     weights = out.with_suffix(".weights")
@@ -91,6 +94,7 @@ def measure(task, space, archs, out):
 
 
 def report(out):
+    """Print the rank correlation of every short training with the long one."""
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     print(f"{len(rows)} networks, {TRAINED_ON} images; Kendall's tau with {FRESH[-1]} epochs")
     for kind in [f"fresh{e}" for e in FRESH[:-1]] + [f"inherited{e}" for e in INHERITED]:
@@ -106,6 +110,7 @@ def report(out):
 
 
 def main():
+    """Measure, then report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("images")
     parser.add_argument("out", type=Path)

@@ -238,10 +238,7 @@ def test_a_person_watches_and_steers_a_run_in_a_browser(tmp_path: Path) -> None:
                 page.until("document.querySelector('#story').textContent.includes('proposes')")
                 _refuses_a_wrong_wish(page)
                 _wishes(page)
-                page.click("details summary")
-                page.click("#others input")
-                page.until("document.querySelector('#front .other')")
-                assert page.text("#front .other title") == other.out.name
+                _another_run_beside(page, other.out.name)
                 _a_hostile_page_changes_nothing(page, address, run)
             with watching(run) as address:  # killed and started again
                 page.open(address)
@@ -259,6 +256,13 @@ def test_a_person_watches_and_steers_a_run_in_a_browser(tmp_path: Path) -> None:
     assert measured[WANTED].data["origin"] == "person"
     assert report.request.max_latency_ms == 2.5
     assert report.request.ban
+
+
+def _another_run_beside(page: Page, name: str) -> None:
+    page.click("details summary")
+    page.click("#others input")
+    page.until("document.querySelector('#front .other')")
+    assert page.text("#front .other title") == name
 
 
 def _refuses_a_wrong_wish(page: Page) -> None:
