@@ -12,7 +12,8 @@ from llm_nas.errors import RequestError, RunStopped
 from llm_nas.graph.baselines import BaselineWork
 from llm_nas.graph.bounds import excess
 from llm_nas.graph.ledger import RUN
-from llm_nas.graph.run import Run, within_span
+from llm_nas.graph.recalled import retimed
+from llm_nas.graph.run import Run, with_recalled, within_span
 
 FIRST_TIMINGS = 18
 """Networks timed before any is trained, so that latencies of others can be told."""
@@ -45,7 +46,11 @@ def prepare(run: Run) -> tuple[Run, list[TraceEvent]]:
         timer.join()
     if run.control.drain_requested:
         raise RunStopped(run.control.drain_reason or "stopped")
-    run.latency.add(run.ledger.timings(before=0))
+    timings = run.ledger.timings(before=0)
+    run.latency.add(timings)
+    if run.recalled.size and not run.context.device.exact:
+        known = {timing.arch: timing for timing in timings}
+        run = with_recalled(run, retimed(run.folder, run.recalled, known))
     return run, _told(run)
 
 
@@ -61,12 +66,13 @@ def _baselines_of(run: Run) -> BaselineWork | None:
 
 
 def _first_timings(run: Run) -> None:
-    """Time networks of all sizes, the smallest first, on a device that measures."""
+    """On a device that measures, time what earlier runs trained, then networks of all sizes."""
     if run.context.device.exact:
         return
     done = {t.arch for t in run.ledger.timings()} | {f.arch for f in run.ledger.failures()}
     too_large = np.inf
-    for arch, size in _ladder(run):
+    earlier = dict.fromkeys(m.arch for held in run.recalled.trainings.values() for m in held)
+    for arch, size in [*((arch, 0.0) for arch in earlier), *_ladder(run)]:
         if arch in done or size > too_large or run.control.drain_requested:
             continue
         run.tell({"timing": arch, "niche": ""})
@@ -77,7 +83,7 @@ def _first_timings(run: Run) -> None:
             continue
         run.ledger.time(answer, _BEFORE)
         if run.span_ms is not None and answer.median_ms > run.span_ms:
-            too_large = min(too_large, _FAR * size)
+            too_large = min(too_large, _FAR * (size or np.inf))
 
 
 def _ladder(run: Run) -> list[tuple[Arch, float]]:

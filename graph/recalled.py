@@ -7,13 +7,13 @@ then when they rank the run's own first trainings rightly.
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from llm_nas.claims import Heuristic
-from llm_nas.domain import Measurement, Metric, SearchRequest, SourceVerdict
+from llm_nas.domain import Arch, Measurement, Metric, SearchRequest, SourceVerdict, Timing
 from llm_nas.graph import run_dir
 from llm_nas.knowledge.memory.builtin import builtin_claims, is_builtin
 from llm_nas.knowledge.memory.reuse import judged
@@ -119,6 +119,33 @@ def recall(
             source: tuple(Measurement.model_validate(m) for m in held)
             for source, held in body["trainings"].items()
         },
+    )
+
+
+def retimed(folder: Path, recalled: Recalled, timings: Mapping[Arch, Timing]) -> Recalled:
+    """Trainings taken over, with latencies measured here; those that were not timed are left out.
+
+    The run's folder keeps them, for a resume.
+    """
+    trainings = {
+        source: tuple(_at(m, timings[m.arch]) for m in held if m.arch in timings)
+        for source, held in recalled.trainings.items()
+    }
+    body = run_dir.read_json(folder / run_dir.RECALLED)
+    body["trainings"] = {
+        source: [m.model_dump(mode="json") for m in held] for source, held in trainings.items()
+    }
+    run_dir.write_json(folder / run_dir.RECALLED, body)
+    return replace(recalled, trainings=trainings)
+
+
+def _at(measured: Measurement, timing: Timing) -> Measurement:
+    return measured.model_copy(
+        update={
+            "latency_ms": timing.median_ms,
+            "latency_low_ms": timing.low_ms,
+            "latency_high_ms": timing.high_ms,
+        }
     )
 
 

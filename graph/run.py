@@ -246,6 +246,15 @@ def within_span(run: Run, span_ms: float | None) -> Run:
     return run if span_ms == run.span_ms else _changed(run, run.request, span_ms)
 
 
+def with_recalled(run: Run, recalled: Recalled) -> Run:
+    """The same run with other latencies of earlier runs' trainings."""
+    sources = Sources(recalled, run.context.task.metric, run.context.space)
+    changed = replace(run, recalled=recalled, sources=sources)
+    with _LOCK:
+        _OPENED[str(run.folder)] = changed
+    return changed
+
+
 def _changed(run: Run, request: SearchRequest, span_ms: float | None) -> Run:
     advisor = run.advisor
     if (request.limits, span_ms) != (run.request.limits, run.span_ms):
