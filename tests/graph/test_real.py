@@ -14,6 +14,7 @@ from llm_nas.domain import ACCURACY, Arch, Label, Measurement, SearchRequest, Ti
 from llm_nas.errors import BudgetError
 from llm_nas.graph.bounds import excess, searched_within
 from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.recalled import Recalled, retimed
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import search
 from llm_nas.graph.trace import read_trace
@@ -150,3 +151,17 @@ def test_a_latency_model_is_judged_on_what_it_had_not_seen() -> None:
     assert told.timings == len(timings) - 30
     assert told.inside >= 0.7 * told.timings
     assert foretold(space, [timings[:3]]) is None
+
+
+def test_trainings_taken_over_get_latencies_of_this_device(tmp_path: Path) -> None:
+    def row(arch: str) -> Measurement:
+        return Measurement(arch=arch, niche="0", generation=-1, value=50.0, latency_ms=9.0,
+                           latency_low_ms=9.0, latency_high_ms=9.0)  # fmt: skip
+
+    (tmp_path / "recalled.json").write_text('{"claims": [], "trainings": {}}')
+    held = Recalled((), {"a/b/c": (row("k=3"), row("k=5"))})
+    timing = Timing(arch="k=3", median_ms=0.5, low_ms=0.4, high_ms=0.6)
+    now = retimed(tmp_path, held, {"k=3": timing}).trainings["a/b/c"]
+    assert [(m.arch, m.latency_ms, m.latency_high_ms) for m in now] == [("k=3", 0.5, 0.6)]
+    kept = json.loads((tmp_path / "recalled.json").read_text())["trainings"]
+    assert kept["a/b/c"][0]["latency_ms"] == 0.5
