@@ -32,7 +32,7 @@ def test_no_jobs_are_refused() -> None:
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_a_missing_ray_is_named() -> None:
-    with pytest.raises(RequestError, match="pip install ray"):
+    with pytest.raises(RequestError, match=r'pip install "llm-nas\[ray\]"'):
         run_tasks(abs, [1], jobs=1, engine="ray")
 
 

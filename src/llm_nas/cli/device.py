@@ -63,7 +63,7 @@ def time(
                 "median_ms": latency.median_ms,
                 "low_ms": latency.low_ms,
                 "high_ms": latency.high_ms,
-                "n": latency.n,
+                "n": latency.runs,
                 "notes": list(latency.notes),
             }
         )
