@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from llm_nas import SearchRequest
 from llm_nas.domain import Failure, Measurement
-from llm_nas.graph.real import Closer, Closing
+from llm_nas.graph.ending.real import Closer, Closing
 from llm_nas.graph.search import search
 from llm_nas.tools.devices.real import open_real_device
 from llm_nas.tools.spaces import open_space

@@ -23,10 +23,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from llm_nas.domain import SearchReport, SearchRequest
-from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.record.ledger import Ledger
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.trace import read_trace
 from tests.tiny import write_world
 
 QUIET = Inputs(picture=False, keep=False)

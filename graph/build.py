@@ -18,7 +18,6 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Send
 
 from llm_nas.graph import niche, nodes
-from llm_nas.graph.approve import approve
 from llm_nas.graph.state import (
     NicheInput,
     NicheOutput,
@@ -28,6 +27,7 @@ from llm_nas.graph.state import (
     SearchOutput,
     SearchState,
 )
+from llm_nas.graph.steps.approve import approve
 from llm_nas.graph.streams import telling
 
 NicheGraph = CompiledStateGraph[NicheState, None, NicheInput, NicheOutput]

@@ -14,14 +14,14 @@ import numpy as np
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Candidate, Failure, Measurement, Timing, TraceEvent
 from llm_nas.errors import ModelReplyError, RequestError
-from llm_nas.graph import history
-from llm_nas.graph.ledger import Outcome
-from llm_nas.graph.limits import over_limit, too_slow, worth_training
-from llm_nas.graph.proposals import count_by_origin
+from llm_nas.graph.record.ledger import Outcome
 from llm_nas.graph.run import Run, opened
 from llm_nas.graph.state import NicheState
-from llm_nas.graph.steer import PERSON
-from llm_nas.graph.trainer import Order
+from llm_nas.graph.steps import history
+from llm_nas.graph.steps.limits import over_limit, too_slow, worth_training
+from llm_nas.graph.steps.proposals import count_by_origin
+from llm_nas.graph.steps.steer import PERSON
+from llm_nas.graph.steps.trainer import Order
 from llm_nas.graph.training import train_all
 from llm_nas.ports import Analysis, Analyst, Designer, Trial
 

@@ -11,19 +11,19 @@ from langgraph.runtime import Runtime
 
 from llm_nas.domain import Candidate, Measurement, SearchRequest, TraceEvent
 from llm_nas.errors import RunStopped
-from llm_nas.graph import run_dir
-from llm_nas.graph.approve import concern
-from llm_nas.graph.history import history_before
-from llm_nas.graph.ledger import RUN, Outcome
-from llm_nas.graph.opening import chosen_for, size_of, step_of
-from llm_nas.graph.prepare import prepare
-from llm_nas.graph.recalled import recipe_of
-from llm_nas.graph.report import write_report
+from llm_nas.graph.ending.report import write_report
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.ledger import RUN, Outcome
+from llm_nas.graph.record.trace_schema import VERSION
 from llm_nas.graph.run import STOPPED, Inputs, Run, opened
 from llm_nas.graph.state import NichePlan, SearchContext, SearchInput, SearchState
-from llm_nas.graph.steer import stop_wished
-from llm_nas.graph.steering import asked_for, steer
-from llm_nas.graph.trace_schema import VERSION
+from llm_nas.graph.steps.approve import concern
+from llm_nas.graph.steps.history import history_before
+from llm_nas.graph.steps.opening import chosen_for, size_of, step_of
+from llm_nas.graph.steps.prepare import prepare
+from llm_nas.graph.steps.recalled import recipe_of
+from llm_nas.graph.steps.steer import stop_wished
+from llm_nas.graph.steps.steering import asked_for, steer
 from llm_nas.ports import Lesson
 
 _PATIENCE = 4

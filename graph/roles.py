@@ -11,8 +11,8 @@ from llm_nas.agents.offline.designer import OfflineDesigner
 from llm_nas.agents.validator import SpaceValidator
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph import run_dir
-from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.ledger import Ledger
 from llm_nas.ports import Analyst, Designer, Moves, Partition, Validator
 from llm_nas.tools.contexts import Context
 

@@ -1,6 +1,6 @@
 """One run's ports: everything the nodes call, opened once from a request.
 
-Truth is not among them: test data are opened by `llm_nas.graph.report` after the search. Nodes
+Truth is not among them: test data are opened by `llm_nas.graph.ending.report` after the search. Nodes
 find the run by the folder in their state, so that a graph started by LangGraph's server, which
 brings no objects, works like one started from Python.
 """
@@ -18,18 +18,18 @@ from langgraph.runtime import RunControl
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import Arch, ContextName, FloatArray, Limits, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph import run_dir
-from llm_nas.graph.baselines import read_baselines
-from llm_nas.graph.bounds import searched_within
-from llm_nas.graph.ledger import Ledger
-from llm_nas.graph.now import Now
-from llm_nas.graph.recalled import Recalled, Sources, recall
+from llm_nas.graph.ending.baselines import read_baselines
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.ledger import Ledger
+from llm_nas.graph.record.now import Now
+from llm_nas.graph.record.trace import Trace
+from llm_nas.graph.record.trace import now as moment
 from llm_nas.graph.roles import Agents, open_agents
-from llm_nas.graph.steer import steered, stop_wished
+from llm_nas.graph.steps.bounds import searched_within
+from llm_nas.graph.steps.recalled import Recalled, Sources, recall
+from llm_nas.graph.steps.steer import steered, stop_wished
+from llm_nas.graph.steps.trainer import Trainer
 from llm_nas.graph.streams import send_progress
-from llm_nas.graph.trace import Trace
-from llm_nas.graph.trace import now as moment
-from llm_nas.graph.trainer import Trainer
 from llm_nas.knowledge.memory.builtin import is_builtin
 from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore, default_store_dir

@@ -18,11 +18,11 @@ from langgraph.types import Command
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import SearchReport, SearchRequest
 from llm_nas.errors import RunStopped, StoreError
-from llm_nas.graph import run_dir
-from llm_nas.graph.approve import answer
 from llm_nas.graph.build import build_graph, run_config
-from llm_nas.graph.checkpoint import open_checkpointer
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.checkpoint import open_checkpointer
 from llm_nas.graph.run import Inputs, Run, open_run
+from llm_nas.graph.steps.approve import answer
 
 
 def search(request: SearchRequest, inputs: Inputs | None = None) -> SearchReport:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from llm_nas.domain import Failure
 from llm_nas.graph.run import Run
-from llm_nas.graph.trainer import Order
+from llm_nas.graph.steps.trainer import Order
 
 
 def train_all(run: Run, orders: Sequence[Order]) -> None:

@@ -25,9 +25,9 @@ WHOLE_SPACE_ARRAYS = re.compile(
 )
 TRUTH_DOORS = {
     "evaluation/truth.py",
-    "graph/judged.py",
-    "graph/finish.py",
-    "graph/real.py",
+    "graph/ending/judged.py",
+    "graph/ending/finish.py",
+    "graph/ending/real.py",
     "src/llm_nas/cli/answers.py",
 }
 AFTER_A_SEARCH = ("evaluation/", "src/llm_nas/experiments", "knowledge/claims/audit")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llm_nas.choices import Choice
     from llm_nas.domain import SearchReport, SearchRequest
-    from llm_nas.graph.finish import finish
+    from llm_nas.graph.ending.finish import finish
     from llm_nas.graph.search import resume, search
     from llm_nas.knowledge.store import HeuristicStore
     from llm_nas.tools.spaces.space import Space
@@ -32,7 +32,7 @@ _HOMES = {
     "SearchReport": "llm_nas.domain",
     "SearchRequest": "llm_nas.domain",
     "Space": "llm_nas.tools.spaces.space",
-    "finish": "llm_nas.graph.finish",
+    "finish": "llm_nas.graph.ending.finish",
     "resume": "llm_nas.graph.search",
     "search": "llm_nas.graph.search",
 }

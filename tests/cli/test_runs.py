@@ -9,7 +9,7 @@ import pytest
 
 from llm_nas.cli import run
 from llm_nas.domain import SearchRequest
-from llm_nas.graph import run_dir
+from llm_nas.graph.record import run_dir
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import search
 from tests.tiny import write_world

@@ -27,7 +27,9 @@ SPACE = Space(
 def judge(archs: Sequence[Arch]) -> tuple[FloatArray, FloatArray]:
     values = [SPACE.values(arch) for arch in archs]
     size = np.array([sum(float(v) ** 1.5 for v in row.values()) for row in values])
-    odd = np.array([sum(crc32(f"{name}={v}".encode()) % 97 for name, v in row.items()) for row in values])
+    odd = np.array(
+        [sum(crc32(f"{name}={v}".encode()) % 97 for name, v in row.items()) for row in values]
+    )
     return 100 / size + odd / 40, size * (1 + odd / 900)
 
 

@@ -15,8 +15,8 @@ from llm_nas.errors import RequestError, StoreError
 from llm_nas.evaluation.page import PageRun, page_run, render_page
 from llm_nas.evaluation.page.render import embedded_json
 from llm_nas.experiments.page import write_page
-from llm_nas.graph import run_dir
-from llm_nas.graph.trace import Trace
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.trace import Trace
 
 CHROMIUM = shutil.which("chromium")
 ATTACK = "document.title='broken'"

@@ -10,7 +10,7 @@ from llm_nas.errors import RunStopped
 from llm_nas.graph import build_graph
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.steer import wish
+from llm_nas.graph.steps.steer import wish
 from tests.graph.conftest import RequestMaker
 
 HOPELESS: dict[str, Any] = {"max_latency_ms": 0.01, "approve": True, "trainings": 12}

@@ -13,10 +13,10 @@ from PIL import Image
 
 from llm_nas.domain import FrontPoint, Label, Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph.baselines import BaselineWork, read_baselines
-from llm_nas.graph.finish import finish, lineage, read_report
-from llm_nas.graph.pick import knee, pick
-from llm_nas.graph.real import Closer
+from llm_nas.graph.ending.baselines import BaselineWork, read_baselines
+from llm_nas.graph.ending.finish import finish, lineage, read_report
+from llm_nas.graph.ending.pick import knee, pick
+from llm_nas.graph.ending.real import Closer
 from llm_nas.tools.devices.real import open_real_device
 from llm_nas.tools.export.onnx_file import export
 from llm_nas.tools.spaces import open_space

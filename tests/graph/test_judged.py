@@ -7,7 +7,7 @@ import pytest
 
 from llm_nas.domain import ContextName
 from llm_nas.evaluation.truth import Truth, open_truth
-from llm_nas.graph import judged
+from llm_nas.graph.ending import judged
 from llm_nas.graph.search import search
 from llm_nas.ports import SearchSpace
 from tests.graph.conftest import RequestMaker

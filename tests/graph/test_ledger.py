@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_nas.domain import Failure, Measurement, Timing
-from llm_nas.graph.ledger import RUN, Ledger, Outcome
-from llm_nas.graph.trace import Trace, read_trace
+from llm_nas.graph.record.ledger import RUN, Ledger, Outcome
+from llm_nas.graph.record.trace import Trace, read_trace
 
 NICHES = ("Q0", "Q1", "Q2")
 

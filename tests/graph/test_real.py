@@ -12,13 +12,13 @@ import pytest
 
 from llm_nas.domain import ACCURACY, Arch, Label, Measurement, SearchRequest, Timing
 from llm_nas.errors import BudgetError
-from llm_nas.graph.bounds import excess, searched_within
-from llm_nas.graph.ledger import Ledger
-from llm_nas.graph.recalled import Recalled, retimed
+from llm_nas.graph.record.ledger import Ledger
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import search
-from llm_nas.graph.trace import read_trace
-from llm_nas.graph.trainer import Order, Trainer
+from llm_nas.graph.steps.bounds import excess, searched_within
+from llm_nas.graph.steps.recalled import Recalled, retimed
+from llm_nas.graph.steps.trainer import Order, Trainer
 from llm_nas.tools.devices.latency_model import foretold
 from llm_nas.tools.spaces import open_space
 

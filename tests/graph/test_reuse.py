@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from llm_nas.domain import ACCURACY, ContextName, Measurement, SearchReport
-from llm_nas.graph.recalled import Recalled, Sources
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.trace import read_trace
+from llm_nas.graph.steps.recalled import Recalled, Sources
 from llm_nas.knowledge.memory.builtin import BUILTIN, builtin_claims
 from llm_nas.knowledge.memory.reuse import prior_of
 from llm_nas.knowledge.store import HeuristicStore

@@ -16,11 +16,11 @@ import pytest
 
 from llm_nas.domain import Candidate, SearchReport
 from llm_nas.errors import LlmNasError, RunStopped, StoreError
-from llm_nas.graph import run_dir
 from llm_nas.graph.nodes import deal
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.trace import read_trace
 from tests.graph.conftest import RequestMaker
 from tests.tiny import rows
 
@@ -149,7 +149,7 @@ def test_paid_trainings_take_their_slots_first_when_answers_change(
 ) -> None:
     """Killed between paying and recording, then resumed with a Designer that says otherwise."""
     from llm_nas.agents.offline.designer import OfflineDesigner
-    from llm_nas.graph.ledger import Ledger
+    from llm_nas.graph.record.ledger import Ledger
 
     request = request_of("changing")
     record = Ledger.record

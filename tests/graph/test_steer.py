@@ -9,12 +9,12 @@ import pytest
 
 from llm_nas.domain import SearchReport
 from llm_nas.errors import RequestError, RunStopped
-from llm_nas.graph import run_dir
-from llm_nas.graph.fork import fork
+from llm_nas.graph.forks.fork import fork
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.steer import wish, wishes
-from llm_nas.graph.trace import read_trace
+from llm_nas.graph.steps.steer import wish, wishes
 from tests.graph.conftest import RequestMaker
 from tests.tiny import rows
 

@@ -13,7 +13,7 @@ import pytest
 
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError, RunStopped, StoreError
-from llm_nas.graph.checkpoint import URL_VARIABLE, open_checkpointer
+from llm_nas.graph.record.checkpoint import URL_VARIABLE, open_checkpointer
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
 

@@ -13,11 +13,11 @@ from llm_nas.agents.chat.talk import words_of
 from llm_nas.cli import run as shell
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError
+from llm_nas.graph.record.trace import read_trace
+from llm_nas.graph.record.trace_schema import EVENTS, json_schema, problems
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import search
-from llm_nas.graph.steer import wish
-from llm_nas.graph.trace import read_trace
-from llm_nas.graph.trace_schema import EVENTS, json_schema, problems
+from llm_nas.graph.steps.steer import wish
 from tests.graph.conftest import RequestMaker
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "trace.schema.json"
@@ -48,7 +48,7 @@ def test_every_event_is_as_published(talkative: Path) -> None:
 
 
 def test_the_published_schema_is_the_one_of_the_code() -> None:
-    """Made anew by: python -m llm_nas.graph.trace_schema > docs/reference/trace.schema.json"""
+    """Made anew by: python -m llm_nas.graph.record.trace_schema > docs/reference/trace.schema.json"""
     assert json.loads(SCHEMA.read_text()) == json_schema()
 
 

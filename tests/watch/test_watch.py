@@ -18,10 +18,10 @@ import pytest
 
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RunStopped
+from llm_nas.graph.record.trace import read_trace
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import resume, search
-from llm_nas.graph.steer import wishes
-from llm_nas.graph.trace import read_trace
+from llm_nas.graph.steps.steer import wishes
 from tests.tiny import write_world
 from tests.watch.browser import Page, chromium
 

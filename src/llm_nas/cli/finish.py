@@ -18,7 +18,7 @@ def finish(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Train a network of the front long, export it and measure the exported file."""
-    from llm_nas.graph.finish import finish as work
+    from llm_nas.graph.ending.finish import finish as work
 
     made = work(
         run,

@@ -28,9 +28,9 @@ def fork(
     """What would have come of a run, had something been different: its past is reused."""
     from llm_nas.cli.progress import watched
     from llm_nas.cli.result import show
-    from llm_nas.graph import run_dir
-    from llm_nas.graph.fork import fork as door
-    from llm_nas.graph.forked import FIGURES, PICTURE
+    from llm_nas.graph.forks.fork import fork as door
+    from llm_nas.graph.forks.forked import FIGURES, PICTURE
+    from llm_nas.graph.record import run_dir
     from llm_nas.graph.run import Inputs
 
     changes = {

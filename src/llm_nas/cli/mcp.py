@@ -20,9 +20,7 @@ def mcp(
     try:
         from llm_nas.mcp.server import build_server
     except ModuleNotFoundError as error:
-        raise RequestError(
-            f"mcp: {error.name} is not installed; install 'llm-nas[mcp]'"
-        ) from None
+        raise RequestError(f"mcp: {error.name} is not installed; install 'llm-nas[mcp]'") from None
 
     folder.mkdir(parents=True, exist_ok=True)
     server, jobs = build_server(folder, trust=trust)

@@ -38,7 +38,7 @@ def show(run: str, as_json: AsJson = False) -> None:
     from llm_nas.cli.result import show as told
     from llm_nas.domain import SearchReport
     from llm_nas.errors import RequestError
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
 
     folder = run_dir.find(run)
     if not (folder / run_dir.RESULT).exists():
@@ -70,7 +70,7 @@ def prune(
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
     """One row a run, newest first; folders that hold no run are passed over."""
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
 
     found = [path.parent for path in folder.glob(f"*/{run_dir.REQUEST}")]
     newest = sorted(found, key=lambda path: (path / run_dir.REQUEST).stat().st_mtime, reverse=True)
@@ -79,8 +79,8 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 def _row(folder: Path) -> dict[str, Any]:
     from llm_nas.domain import SearchRequest
-    from llm_nas.graph import run_dir
-    from llm_nas.graph.now import read_now
+    from llm_nas.graph.record import run_dir
+    from llm_nas.graph.record.now import read_now
     from llm_nas.tools.contexts import resolve
 
     request = SearchRequest.model_validate(run_dir.read_json(folder / run_dir.REQUEST)["request"])
@@ -101,7 +101,7 @@ def _paid(folder: Path) -> float:
     """Trainings of a run that is not finished, read without touching it."""
     import sqlite3
 
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
 
     path = folder / run_dir.CHECKPOINT
     if not path.exists():

@@ -161,7 +161,7 @@ def _request_of(body: Mapping[str, Any]) -> "SearchRequest":
 def _start(request: "SearchRequest", asked: Mapping[str, Any], *, as_json: bool) -> None:
     """Write the request before anything slow is imported, so that any kill can be resumed."""
     from llm_nas.agents.chat.options import ModelOptions
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
     from llm_nas.tools.contexts import resolve
 
     resolve(request.space, request.task, request.device)
@@ -181,8 +181,8 @@ def _start(request: "SearchRequest", asked: Mapping[str, Any], *, as_json: bool)
 def _resume(run: str, changes: Mapping[str, Any], *, as_json: bool) -> None:
     from llm_nas.cli.progress import watched
     from llm_nas.cli.result import show
-    from llm_nas.graph import run_dir
     from llm_nas.graph import search as door
+    from llm_nas.graph.record import run_dir
     from llm_nas.graph.run import Inputs
 
     body = run_dir.read_json(run_dir.find(run) / run_dir.REQUEST)

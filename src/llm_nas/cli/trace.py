@@ -31,9 +31,9 @@ def trace(
 ) -> None:
     """Follow networks from proposal to verdict, timing and training, with reasons."""
     from llm_nas.errors import RequestError
-    from llm_nas.graph import run_dir
-    from llm_nas.graph.tell import select, tell
-    from llm_nas.graph.trace import read_trace
+    from llm_nas.graph.record import run_dir
+    from llm_nas.graph.record.tell import select, tell
+    from llm_nas.graph.record.trace import read_trace
 
     folder = run_dir.find(run)
     if request is not None:
@@ -61,9 +61,9 @@ def _arriving(folder: Path) -> "Iterator[list[TraceEvent]]":
     """Events as they are written, until the run is over or nobody works on it."""
     import time
 
-    from llm_nas.graph import run_dir
-    from llm_nas.graph.now import read_now
-    from llm_nas.graph.trace import read_trace
+    from llm_nas.graph.record import run_dir
+    from llm_nas.graph.record.now import read_now
+    from llm_nas.graph.record.trace import read_trace
 
     told = 0
     while True:
@@ -80,7 +80,7 @@ def _arriving(folder: Path) -> "Iterator[list[TraceEvent]]":
 def _words(folder: Path, request: str) -> None:
     """Print what was said in one call."""
     from llm_nas.agents.chat.talk import words_of
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
 
     for role, words in words_of(folder / run_dir.TALK, request):
         say(f"{role}:")

@@ -17,7 +17,7 @@ def watch(
     host: Annotated[str, typer.Option(help="who can reach it: this machine alone")] = "127.0.0.1",
 ) -> None:
     """Watch runs in a browser: the front as it grows, reasons, cost, and buttons to steer."""
-    from llm_nas.graph import run_dir
+    from llm_nas.graph.record import run_dir
 
     try:
         from llm_nas.watch.server import serve

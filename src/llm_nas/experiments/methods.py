@@ -98,8 +98,8 @@ def request_of(
 
 def searched(request: SearchRequest, variant: Variant) -> Sequence[Measurement | Failure]:
     """Run a search and read what its ledger paid for."""
-    from llm_nas.graph import run_dir
-    from llm_nas.graph.ledger import Ledger
+    from llm_nas.graph.record import run_dir
+    from llm_nas.graph.record.ledger import Ledger
 
     report = run_search(request, variant)
     ledger = Ledger(report.out / run_dir.CHECKPOINT, [])

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from llm_nas.domain import SearchReport
 from llm_nas.errors import RequestError, StoreError
 from llm_nas.evaluation.page import PageRun, page_run, render_page
-from llm_nas.graph import run_dir
-from llm_nas.graph.trace import read_trace
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.trace import read_trace
 
 
 def write_page(runs: Sequence[str | Path], out: Path) -> None:

@@ -24,8 +24,8 @@ from llm_nas.experiments.rows import RowLog
 from llm_nas.experiments.sample import open_model, trained_by
 from llm_nas.experiments.setting import Order, partition_of, truth_of
 from llm_nas.frozen import Frozen
-from llm_nas.graph import run_dir
-from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.ledger import Ledger
 from llm_nas.graph.run import Inputs
 from llm_nas.graph.search import search
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from llm_nas.domain import SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph import run_dir
-from llm_nas.graph.steer import wish
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.steps.steer import wish
 from llm_nas.watch import reading
 
 LOG = "job.log"

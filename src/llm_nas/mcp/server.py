@@ -15,7 +15,7 @@ from mcp.server.fastmcp.exceptions import ToolError
 from pydantic import ValidationError
 
 from llm_nas.errors import LlmNasError, RequestError, first_problem
-from llm_nas.graph import run_dir
+from llm_nas.graph.record import run_dir
 from llm_nas.mcp.jobs import Jobs
 from llm_nas.tools.contexts import resolve
 from llm_nas.tools.registry import known

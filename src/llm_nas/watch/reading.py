@@ -12,11 +12,11 @@ from typing import Any
 
 from llm_nas.domain import SearchRequest, TraceEvent
 from llm_nas.errors import RequestError
-from llm_nas.graph import run_dir
-from llm_nas.graph.now import read_now
-from llm_nas.graph.steer import Wish, steered, wishes
-from llm_nas.graph.tell import select, tell
-from llm_nas.graph.trace import read_trace
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.now import read_now
+from llm_nas.graph.record.tell import select, tell
+from llm_nas.graph.record.trace import read_trace
+from llm_nas.graph.steps.steer import Wish, steered, wishes
 
 LOG_LINES = 300
 _LIMITS = ("max_latency_ms", "max_params_m", "max_macs_m", "hours", "trainings")

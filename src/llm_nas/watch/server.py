@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from llm_nas.errors import LlmNasError, RequestError
-from llm_nas.graph.steer import wish
+from llm_nas.graph.steps.steer import wish
 from llm_nas.watch import reading
 from llm_nas.watch.guard import Guard, new_token, wish_token
 

@@ -84,11 +84,20 @@ class World:
         self,
         opening: Literal["zero-cost", "random"] = "zero-cost",
         limits: Limits | None = None,
+        hedged: float | None = None,
     ) -> ParetoAdvisor:
         scores = SizeScores(self.space, ("log_macs_m",))
         niches = halves(self.space)
         return ParetoAdvisor(
-            self.space, niches, self, ERROR, None, scores, limits, opening=opening
+            self.space,
+            niches,
+            self,
+            ERROR,
+            None,
+            scores,
+            limits,
+            opening=opening,
+            hedged=hedged,
         )
 
     def trained(self, candidates: Sequence[Candidate]) -> tuple[Measurement, ...]:

@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError, model_validator
 from llm_nas.domain import ClaimId, SearchRequest
 from llm_nas.errors import RequestError, StoreError, first_problem
 from llm_nas.frozen import Frozen
-from llm_nas.graph.run_dir import STEER
-from llm_nas.graph.trace import now
+from llm_nas.graph.record.run_dir import STEER
+from llm_nas.graph.record.trace import now
 
 PERSON = "person"
 """Origin of networks that somebody asked for."""

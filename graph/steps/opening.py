@@ -7,7 +7,7 @@ import numpy as np
 
 from llm_nas.domain import Candidate, TraceEvent
 from llm_nas.errors import ModelReplyError
-from llm_nas.graph.ledger import RUN
+from llm_nas.graph.record.ledger import RUN
 from llm_nas.graph.run import Run
 from llm_nas.ports import History
 

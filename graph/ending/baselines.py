@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from llm_nas.domain import Arch, Failure, Timing
 from llm_nas.frozen import Frozen
-from llm_nas.graph.run_dir import write_json
+from llm_nas.graph.record.run_dir import write_json
 from llm_nas.tools.devices.real import RealDevice
 from llm_nas.tools.tasks.baselines import (
     Baseline,

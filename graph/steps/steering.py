@@ -2,10 +2,10 @@
 
 from llm_nas.domain import Candidate, TraceEvent
 from llm_nas.errors import RequestError
-from llm_nas.graph.history import taken
-from llm_nas.graph.ledger import RUN
+from llm_nas.graph.record.ledger import RUN
 from llm_nas.graph.run import Run, change
-from llm_nas.graph.steer import PERSON, Wish, steered, wishes
+from llm_nas.graph.steps.history import taken
+from llm_nas.graph.steps.steer import PERSON, Wish, steered, wishes
 from llm_nas.ports import History
 
 

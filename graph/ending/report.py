@@ -15,11 +15,11 @@ from llm_nas.domain import (
     Timing,
 )
 from llm_nas.evaluation.picture import front_png
-from llm_nas.graph import run_dir
-from llm_nas.graph.history import history_before
-from llm_nas.graph.judged import Judged, judge
-from llm_nas.graph.proposals import together, total
+from llm_nas.graph.ending.judged import Judged, judge
+from llm_nas.graph.record import run_dir
 from llm_nas.graph.run import Run, shared_store
+from llm_nas.graph.steps.history import history_before
+from llm_nas.graph.steps.proposals import together, total
 from llm_nas.knowledge.archive import ParetoArchive
 from llm_nas.knowledge.store import HeuristicStore
 

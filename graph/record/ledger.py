@@ -28,7 +28,7 @@ from llm_nas.domain import (
     Verdict,
 )
 from llm_nas.frozen import Frozen
-from llm_nas.graph.steer import Wish
+from llm_nas.graph.steps.steer import Wish
 from llm_nas.ports import Trial
 
 _SCHEMA = """

@@ -12,7 +12,7 @@ from llm_nas.errors import ToolError
 from llm_nas.evaluation.baselines import Beside, Point, beside, hypervolume, reference_point
 from llm_nas.evaluation.exported import score_exported
 from llm_nas.frozen import Frozen
-from llm_nas.graph.baselines import Baselines
+from llm_nas.graph.ending.baselines import Baselines
 from llm_nas.knowledge.archive import ParetoArchive
 from llm_nas.tools.export.onnx_file import compare, export
 from llm_nas.tools.tasks.baselines import Baseline, task_of

@@ -16,7 +16,7 @@ from llm_nas.domain import ACCURACY, Failure, FrontPoint, SearchReport
 from llm_nas.errors import RequestError, StoreError, ToolError
 from llm_nas.evaluation.exported import Tested, score_exported
 from llm_nas.frozen import Frozen
-from llm_nas.graph.pick import pick as pick_member
+from llm_nas.graph.ending.pick import pick as pick_member
 from llm_nas.tools.devices.real import RealDevice, is_real, open_real_device
 from llm_nas.tools.devices.timing import Latency
 from llm_nas.tools.export.card import Card, FileFigures, write_card

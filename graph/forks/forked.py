@@ -11,7 +11,7 @@ import numpy as np
 from llm_nas.domain import Measurement, Metric
 from llm_nas.evaluation.indicators import REFERENCE_POINT, bounding_box, hypervolume
 from llm_nas.evaluation.picture import as_png, new_figure
-from llm_nas.graph import run_dir
+from llm_nas.graph.record import run_dir
 
 FIGURES, PICTURE = "fork.json", "fork.png"
 Curve = list[tuple[int, float]]

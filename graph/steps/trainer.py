@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from llm_nas.domain import Arch, Failure, Label, Measurement, Timing
 from llm_nas.errors import BudgetError, ToolError
-from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.record.ledger import Ledger
 from llm_nas.ports import Task
 
 

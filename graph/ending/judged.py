@@ -73,8 +73,8 @@ def _doubts(truth: Truth, archs: Sequence[Arch]) -> tuple[str, ...]:
 
 def _by_files(run: Run, rows: Sequence[Measurement]) -> Judged:
     """Export the front and the baselines, test the files on images that no training saw."""
-    from llm_nas.graph.baselines import read_baselines
-    from llm_nas.graph.real import Closer
+    from llm_nas.graph.ending.baselines import read_baselines
+    from llm_nas.graph.ending.real import Closer
     from llm_nas.tools.tasks.real import RealTask
 
     task = run.context.task

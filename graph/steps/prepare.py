@@ -9,11 +9,11 @@ import numpy as np
 
 from llm_nas.domain import Arch, Failure, TraceEvent
 from llm_nas.errors import RequestError, RunStopped
-from llm_nas.graph.baselines import BaselineWork
-from llm_nas.graph.bounds import excess
-from llm_nas.graph.ledger import RUN
-from llm_nas.graph.recalled import retimed
+from llm_nas.graph.ending.baselines import BaselineWork
+from llm_nas.graph.record.ledger import RUN
 from llm_nas.graph.run import Run, with_recalled, within_span
+from llm_nas.graph.steps.bounds import excess
+from llm_nas.graph.steps.recalled import retimed
 
 FIRST_TIMINGS = 18
 """Networks timed before any is trained, so that latencies of others can be told."""

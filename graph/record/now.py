@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llm_nas.graph.run_dir import NOW
-from llm_nas.graph.trace import now
+from llm_nas.graph.record.run_dir import NOW
+from llm_nas.graph.record.trace import now
 
 
 class Now:

@@ -11,12 +11,12 @@ from typing import Any
 from langgraph.types import interrupt
 
 from llm_nas.domain import Candidate, Timing
-from llm_nas.graph.ledger import RUN
-from llm_nas.graph.limits import over_limit
+from llm_nas.graph.record.ledger import RUN
+from llm_nas.graph.record.trace import now
 from llm_nas.graph.run import Run
 from llm_nas.graph.state import SearchState
-from llm_nas.graph.steer import wishes
-from llm_nas.graph.trace import now
+from llm_nas.graph.steps.limits import over_limit
+from llm_nas.graph.steps.steer import wishes
 
 HOURS, USD = 2.0, 1.0
 """A run that is to cost more of either asks once."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_nas.domain import Arch, Candidate, FloatArray, Measurement
 from llm_nas.evaluation.indicators import REFERENCE_POINT, bounding_box, hypervolume
-from llm_nas.graph.ledger import Outcome
+from llm_nas.graph.record.ledger import Outcome
 from llm_nas.graph.run import Run
 from llm_nas.graph.state import NichePlan
 from llm_nas.knowledge.archive import ArchiveChange, ParetoArchive

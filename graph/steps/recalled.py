@@ -14,7 +14,7 @@ import numpy as np
 
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Arch, Measurement, Metric, SearchRequest, SourceVerdict, Timing
-from llm_nas.graph import run_dir
+from llm_nas.graph.record import run_dir
 from llm_nas.knowledge.memory.builtin import builtin_claims, is_builtin
 from llm_nas.knowledge.memory.reuse import judged
 from llm_nas.knowledge.store import HeuristicStore

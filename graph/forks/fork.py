@@ -13,9 +13,10 @@ from typing import Any
 from llm_nas.agents.chat.options import ModelOptions
 from llm_nas.domain import Measurement, SearchReport, SearchRequest
 from llm_nas.errors import RequestError
-from llm_nas.graph import forked, run_dir
-from llm_nas.graph.ledger import Ledger
+from llm_nas.graph.forks import forked
 from llm_nas.graph.nodes import lesson_of
+from llm_nas.graph.record import run_dir
+from llm_nas.graph.record.ledger import Ledger
 from llm_nas.graph.run import Inputs, Run, open_run
 from llm_nas.graph.search import drive
 from llm_nas.ports import LatencyModel

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from llm_nas.domain import TraceEvent
 from llm_nas.errors import RequestError
-from llm_nas.graph.trace import DONE
+from llm_nas.graph.record.trace import DONE
 
 Data = Mapping[str, Any]
 

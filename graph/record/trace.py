@@ -16,7 +16,7 @@ from typing import Any
 
 from llm_nas.domain import TraceEvent
 from llm_nas.errors import StoreError
-from llm_nas.graph.run_dir import TRACE
+from llm_nas.graph.record.run_dir import TRACE
 
 DONE = "done"
 """Name of the event that ends every block."""

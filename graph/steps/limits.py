@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from llm_nas.domain import Arch, Timing
-from llm_nas.graph.bounds import figure, wanted
-from llm_nas.graph.history import history_before
 from llm_nas.graph.run import Run
+from llm_nas.graph.steps.bounds import figure, wanted
+from llm_nas.graph.steps.history import history_before
 
 
 def over_limit(run: Run, timing: Timing) -> str:

@@ -1,0 +1,1 @@
+"""After the last training: scores, exported files, the report, finished networks."""

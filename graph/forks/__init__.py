@@ -1,0 +1,1 @@
+"""Another future for the same past."""

@@ -1,0 +1,1 @@
+"""What the steps of a generation do, apart from the order they come in."""
