@@ -78,7 +78,9 @@ def run(arguments: argparse.Namespace) -> None:
         file.write_text(",".join(FIELDS) + "\n", encoding="utf-8")
     places: dict[str, Place] = {}
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    for seed, context, method in product(seeds, contexts, arguments.methods.split(",")):
+    methods: list[str] = arguments.methods.split(",")
+    runs = [(c, m, s) for s, c, m in product(seeds, contexts, methods)]
+    for context, method, seed in runs:
         if (context, method, seed) in read(file):
             continue
         if context not in places:
