@@ -1,8 +1,8 @@
 """One run's ports: everything the nodes call, opened once from a request.
 
-Truth is not among them: test data are opened by `llm_nas.graph.ending.report` after the search. Nodes
-find the run by the folder in their state, so that a graph started by LangGraph's server, which
-brings no objects, works like one started from Python.
+Truth is not among them: test data are opened by `llm_nas.graph.ending.report` after the search.
+Nodes find the run by the folder in their state, so that a graph started by LangGraph's server,
+which brings no objects, works like one started from Python.
 """
 
 import threading

@@ -2,10 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -54,16 +54,17 @@ def _on_server(url: str) -> Generator[BaseCheckpointSaver[Any]]:
     try:
         import psycopg
         from langgraph.checkpoint.postgres import PostgresSaver
-        from psycopg.rows import dict_row
+        from psycopg.rows import DictRow, dict_row
     except ImportError:
         raise RequestError(f'{URL_VARIABLE}: run pip install "llm-nas[team]" first') from None
+    connect = cast("Callable[..., psycopg.Connection[DictRow]]", psycopg.connect)
     try:
-        connection = psycopg.connect(
+        connection = connect(
             url,
             autocommit=True,
             prepare_threshold=0,
             row_factory=dict_row,
-            **_PATIENCE,  # type: ignore[arg-type]
+            **_PATIENCE,
         )
     except psycopg.Error as error:
         raise StoreError(f"{URL_VARIABLE}: no answer: {_line(error)}") from error

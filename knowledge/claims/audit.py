@@ -156,7 +156,8 @@ class Auditor:
             space, rng = self.pairs.space, np.random.default_rng(0)
             if isinstance(space, Enumerable):
                 listed: list[Arch] = list(space)
-                mixed = [listed[n] for n in rng.permutation(len(listed)).tolist()]
+                order: list[int] = rng.permutation(len(listed)).tolist()
+                mixed = [listed[n] for n in order]
                 found = (a for a in mixed if not niches or self.pairs.niche_of(a) in niches)
                 self._pools[niches] = list(islice(found, DRAWN))
             else:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from llm_nas.errors import RequestError
 
@@ -95,7 +95,8 @@ def _level(
     for key, value in body.items():
         option = key.replace("_", "-")
         if key in deeper and isinstance(value, dict):
-            yield from _level(path, (*command, key), value, commands)
+            table = cast("Mapping[str, Any]", value)
+            yield from _level(path, (*command, key), table, commands)
         elif option in options and isinstance(value, (str, bool, int, float)):
             plain = value if isinstance(value, bool) else str(value)
             yield Setting(command, option, options[option], plain, "file", str(path))

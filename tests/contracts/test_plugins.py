@@ -1,13 +1,13 @@
 """What others bring keeps the contracts, is found by every kind of name, and fails in one line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from llm_nas import plugins
 from llm_nas.cli import run
-from llm_nas.domain import ContextName, Failure, SearchRequest
+from llm_nas.domain import Candidate, ContextName, Failure, SearchRequest
 from llm_nas.errors import ModelReplyError, RequestError
 from llm_nas.evaluation.truth import open_truth
 from llm_nas.experiments.methods import make_method
@@ -81,7 +81,7 @@ def test_a_designer_that_forgets_the_niche_fails_its_suite(space: SearchSpace) -
 
     class Lost(cls):  # type: ignore[misc]
         def propose(self, view: Any, heuristics: Any, rng: Any) -> Any:
-            given = super().propose(view, heuristics, rng)
+            given = cast("list[Candidate]", super().propose(view, heuristics, rng))
             return [c.model_copy(update={"niche": "elsewhere"}) for c in given]
 
     suite = DesignerContract()
@@ -100,11 +100,11 @@ def test_a_method_that_repeats_itself_fails_its_suite(space: SearchSpace) -> Non
     class Stuck(cls):  # type: ignore[misc]
         def ask(self) -> str:
             if not hasattr(self, "first"):
-                self.first = super().ask()
-            return str(self.first)
+                self.first = cast("str", super().ask())
+            return self.first
 
     with pytest.raises(AssertionError, match="asked for twice"):
-        MethodContract().test_it_asks_for_members_each_once(space, Stuck)
+        MethodContract().test_it_asks_for_members_each_once(space, cast("Any", Stuck))
 
 
 def test_five_parts_of_ones_own_search_and_compare(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_an_exported_file_runs_where_only_onnxruntime_and_numpy_are(tmp_path: Pa
     venv.create(bare, with_pip=True)
     python = bare / "bin" / "python"
     wanted = [f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")]
-    install = [python, "-m", "pip", "install", "-q", *wanted]
+    install: list[str | Path] = [python, "-m", "pip", "install", "-q", *wanted]
     if subprocess.run(install, capture_output=True, check=False).returncode:
         pytest.skip("packages cannot be installed here")
     program = (

@@ -93,7 +93,7 @@ def test_every_source_is_judged_by_itself() -> None:
     assert [v.kept for v in sources.verdicts(())] == [True, True]
     assert [v.kept for v in sources.verdicts(own)] == [True, False]
     known: set[Measurement] = set(sources.believed(own))
-    assert known == {m for m in right if m.arch not in {o.arch for o in own}}
+    assert known == set(m for m in right if m.arch not in {o.arch for o in own})
 
 
 def test_claims_that_ship_are_a_prior_where_they_speak_of_a_space() -> None:

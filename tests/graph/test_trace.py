@@ -48,7 +48,10 @@ def test_every_event_is_as_published(talkative: Path) -> None:
 
 
 def test_the_published_schema_is_the_one_of_the_code() -> None:
-    """Made anew by: python -m llm_nas.graph.record.trace_schema > docs/reference/trace.schema.json"""
+    """Made anew by:
+
+    python -m llm_nas.graph.record.trace_schema > docs/reference/trace.schema.json
+    """
     assert json.loads(SCHEMA.read_text()) == json_schema()
 
 

@@ -269,7 +269,7 @@ def _references(context: Context, request: DraftRequest) -> str:
         {space.sample(rng) for _ in range(SIZED)},
         key=lambda arch: float(space.quantities([arch])["macs_m"][0]),
     )
-    places = np.linspace(0, len(drawn) - 1, REFERENCES).round().astype(int).tolist()
+    places: list[int] = np.linspace(0, len(drawn) - 1, REFERENCES).round().astype(int).tolist()
     timed = context.device.measure([drawn[place] for place in places])
     return "\n".join(
         f"{m.arch}: {m.macs_m:.3g} M multiply-adds, {m.params_m:.3g} M parameters, "

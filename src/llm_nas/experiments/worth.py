@@ -10,7 +10,7 @@ there counts as if it had with its last training, which is told.
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -108,7 +108,9 @@ def worth(
         truth_of(name, plan.data_dir)
     settings = WorthSettings(**plan.model_dump(include=set(WorthSettings.model_fields)))
     log = RowLog(out, settings, WorthRow)
-    wanted = [(w, c, s) for s in plan.seeds for c in plan.contexts for w in plan.ways]
+    wanted: list[tuple[Way, ContextName, int]] = [
+        (w, c, s) for s in plan.seeds for c in plan.contexts for w in plan.ways
+    ]
     known = {(r.way, r.context, r.seed) for r in log.records}
     for done, (way, name, seed) in enumerate(wanted):
         progress(done, len(wanted))
@@ -201,7 +203,8 @@ def summarise(plan: WorthPlan, rows: Sequence[WorthRow]) -> list[WayWorth]:
     found: list[WayWorth] = []
     for way in plan.ways:
         mine = [r for r in rows if r.way == way]
-        at = sorted(set.intersection(*(set(r.hv_at) for r in mine)), key=float)
+        shared = cast("set[str]", set.intersection(*(set(r.hv_at) for r in mine)))
+        at = sorted(shared, key=float)
         levels = [f"{level:.2f}" for level in LEVELS]
         saved = {
             level: mean_interval(table("offline", price(level)) - table(way, price(level)))

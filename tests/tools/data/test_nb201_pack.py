@@ -203,7 +203,8 @@ class TestAgainstPublishedTables:
             best = np.argsort(-test)[:1000]
             averaged = published.validation_pct(dataset, "valid_acc_avg")
             assert averaged is not None
-            labels = pack.validation_pct(dataset, [pack.archs[row] for row in best.tolist()])
+            rows: list[int] = best.tolist()
+            labels = pack.validation_pct(dataset, [pack.archs[row] for row in rows])
             own = spearman(labels, test[best])
             assert own < spearman(averaged[best], test[best]) + 0.02
 

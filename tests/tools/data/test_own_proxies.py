@@ -29,7 +29,8 @@ def _table(path: Path, count: int, dataset: str = "cifar10", space: str = "") ->
     rng = np.random.default_rng(0)
     rows = CANONICAL[:count]
     values[rows] = np.exp(rng.normal(0.0, 15.0, (count, len(PROXIES))))
-    archs = np.array([cells.texts()[row] for row in rows.tolist()])
+    places: list[int] = rows.tolist()
+    archs = np.array([cells.texts()[row] for row in places])
     text = np.array(recipe.model_dump_json())
     np.savez(path, archs=archs, values=values[rows], recipe=text)
     return values

@@ -16,11 +16,18 @@ def plain(widths: list[int], kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 4))
 
 
+def weight(layer: nn.Module) -> torch.Tensor:
+    assert isinstance(layer.weight, torch.Tensor)
+    return layer.weight
+
+
 def test_an_equal_network_computes_the_same() -> None:
     space = open_space("mobile", TaskShape(height=16, width=16))
     arch = space.sample(np.random.default_rng(3))
     torch.manual_seed(0)
-    mine, theirs = (space.build(arch, TaskShape(height=16, width=16)).eval() for _ in range(2))  # type: ignore[attr-defined]
+    shape = TaskShape(height=16, width=16)
+    made: list[nn.Module] = [space.build(arch, shape).eval() for _ in range(2)]  # type: ignore[attr-defined]
+    mine, theirs = made
     images = torch.rand(2, 3, 16, 16)
     assert not torch.equal(mine(images), theirs(images))
     assert inherit(mine, theirs) == 1.0
@@ -30,15 +37,15 @@ def test_an_equal_network_computes_the_same() -> None:
 def test_channels_are_cut_and_kernels_centred() -> None:
     small, large = plain([4, 6]), plain([8, 12], kernel=5)
     inherit(small, large)
-    mine, theirs = small[2].weight, large[2].weight
+    mine, theirs = weight(small[2]), weight(large[2])
     assert torch.equal(mine, theirs[:6, :4, 1:4, 1:4])
-    assert torch.equal(small[-1].weight, large[-1].weight[:, :6])
+    assert torch.equal(weight(small[-1]), weight(large[-1])[:, :6])
 
 
 def test_layers_that_are_missing_are_stepped_over() -> None:
     short, long = plain([8, 16]), plain([8, 8, 16])
     assert inherit(short, long) == 1.0
-    assert torch.equal(short[0].weight, long[0].weight)
-    assert torch.equal(short[2].weight, long[4].weight)
+    assert torch.equal(weight(short[0]), weight(long[0]))
+    assert torch.equal(weight(short[2]), weight(long[4]))
     share = inherit(long, short)
     assert 0.3 < share < 1.0

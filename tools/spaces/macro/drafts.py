@@ -73,5 +73,5 @@ def _stage(rng: np.random.Generator, width: int) -> list[str]:
 def _some(rng: np.random.Generator, values: Sequence[float]) -> str:
     """A TOML list of some of the values, in order; at least one."""
     count = int(rng.integers(1, len(values) + 1))
-    places = np.sort(rng.choice(len(values), count, replace=False))
+    places: list[int] = np.sort(rng.choice(len(values), count, replace=False)).tolist()
     return f"[{', '.join(format(values[place], 'g') for place in places)}]"
