@@ -140,6 +140,16 @@ def by_space(found: Found, methods: Sequence[str]) -> Iterator[str]:
             yield from table(["method", "seeds", *AT], rows)
 
 
+def in_all(found: Found) -> Iterator[str]:
+    """The advisor's means over all contexts of every space."""
+    rows: list[list[str]] = []
+    for group, contexts in GROUPS.items():
+        figures = [complete(found, ADVISOR, contexts, at) for at in AT]
+        rows.append([f"{group}, {len(contexts)}", str(len(figures[0])), *map(shown, figures)])
+    yield "\nThe advisor in all contexts of a space\n"
+    yield from table(["space, contexts", "seeds", *AT], rows)
+
+
 def by_context(found: Found, methods: Sequence[str], at: str) -> Iterator[str]:
     """Means over seeds after so many trainings, one row a context."""
     rows: list[list[str]] = []
@@ -176,6 +186,7 @@ def tables(file: Path) -> Iterator[str]:
     found = read(file)
     names = {name for _, name, _ in found}
     methods = [m for m in METHODS if m in names] + sorted(names - set(METHODS))
+    yield from in_all(found)
     yield from by_space(found, methods)
     yield from ahead(found, methods)
     for at in COMPARED:
