@@ -15,6 +15,7 @@ import numpy as np
 from llm_nas.claims import Heuristic
 from llm_nas.domain import Arch, Measurement, Metric, SearchRequest, SourceVerdict, Timing
 from llm_nas.graph.record import run_dir
+from llm_nas.knowledge.claims.pairs import is_member
 from llm_nas.knowledge.memory.builtin import builtin_claims, is_builtin
 from llm_nas.knowledge.memory.reuse import judged
 from llm_nas.knowledge.store import HeuristicStore
@@ -106,7 +107,8 @@ def recall(
             "claims": [h.model_dump(mode="json") for h in claims],
             "trainings": {
                 f"{name.space}/{name.task}/{device}": [
-                    m.model_dump(mode="json") for m in _on_this_device(held, latency, partition)
+                    m.model_dump(mode="json")
+                    for m in _on_this_device(held, context.space, latency, partition)
                 ]
                 for device, held in trainings.items()
             },
@@ -156,12 +158,16 @@ def recipe_of(context: Context, request: SearchRequest) -> str:
 
 
 def _on_this_device(
-    trainings: Sequence[Measurement], latency: LatencyModel, partition: Partition
+    trainings: Sequence[Measurement],
+    space: SearchSpace,
+    latency: LatencyModel,
+    partition: Partition,
 ) -> list[Measurement]:
-    """The trainings with their latencies here; those the device cannot run are left out.
+    """The trainings with their latencies here, of networks that exist and run here.
 
     On a device that has to be measured these are predictions until the network is timed.
     """
+    trainings = [m for m in trainings if is_member(space, m.arch)]
     if not trainings:
         return []
     mean, deviation = latency.predict([m.arch for m in trainings])

@@ -14,6 +14,7 @@ from llm_nas.domain import ACCURACY, Arch, Metric
 from llm_nas.frozen import Frozen
 from llm_nas.knowledge.ask.query import Query
 from llm_nas.knowledge.claims.edits import predicate, unknown_in
+from llm_nas.knowledge.claims.pairs import members_of
 from llm_nas.knowledge.memory import tables
 from llm_nas.ports import Device, SearchSpace
 
@@ -69,7 +70,7 @@ class Trained:
         ]
         if not runs:
             return cls((), ACCURACY, ())
-        rows = {run.run: tables.values_of(db, run.run) for run in runs}
+        rows = {run.run: members_of(space, tables.values_of(db, run.run)) for run in runs}
         sizes = Counter[tuple[str, str]]()
         for run in runs:
             sizes[run.task, run.recipe] += len(rows[run.run])
@@ -215,7 +216,7 @@ def examples(
         return ()
     holds = predicate(space, claim.condition)
     runs = [r for r in tables.runs(db, space.name) if claim.scope.tasks in ((), (r.task,))]
-    rows = [row for run in runs for row in tables.values_of(db, run.run)]
+    rows = [row for run in runs for row in members_of(space, tables.values_of(db, run.run))]
     if not rows:
         return ()
     metric = Metric.model_validate_json(runs[0].metric)

@@ -7,6 +7,7 @@ with the condition switched on by the smallest legal edit. *Matched* pairs are m
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,10 @@ ROUNDS = 8
 """Pools drawn before a claim is given what was found: nearly all networks meet it."""
 FEWEST = 12
 """Pairs below which a claim cannot be tested."""
+
+
+Row: TypeAlias = tuple[Arch, float, float]
+"""An architecture, its value and its latency in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class PairSource:
             enough = len(pairs) >= FEWEST
             self._drawn[topic] = Drawn(pairs, self._family.features(names)) if enough else None
         return self._drawn[topic]
+
+    def known(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows whose architecture this family has."""
+        return members_of(self._family, rows)
 
     def why_not(self, claim: Claim) -> str | None:
         """Why a claim cannot be tested in this space; None when it can, as far as names tell."""
@@ -130,6 +139,23 @@ class PairSource:
         while len(pool) < (number + 1) * POOL:
             pool.append(self.space.sample(rng, within))
         return pool[number * POOL : (number + 1) * POOL]
+
+
+def members_of(space: SearchSpace | None, rows: Iterable[Row]) -> list[Row]:
+    """The rows whose architecture a space has (None: all).
+
+    A space may have more members for one task than for another: small images rule some out.
+    """
+    return [row for row in rows if space is None or is_member(space, row[0])]
+
+
+def is_member(space: SearchSpace, arch: Arch) -> bool:
+    """Whether a space has an architecture of this text."""
+    try:
+        space.parse(arch)
+    except RequestError:
+        return False
+    return True
 
 
 def matched(

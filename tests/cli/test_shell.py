@@ -139,3 +139,26 @@ def test_the_package_runs_as_a_module() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("llm-nas: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_store_may_hold_networks_that_the_space_no_longer_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One name may stand for fewer members elsewhere: `mobile` on small images, an edited file."""
+    assert search("--json") == 0
+    capsys.readouterr()
+    smaller = Path("tiny.py").read_text().replace("(8, 16, 24, 32)", "(8, 16)")
+    tables = {
+        name: [line for line in Path(name).read_text().splitlines() if "width=24" not in line]
+        for name in ("acc.csv", "lat.csv")
+    }
+    Path("small").mkdir()
+    Path("small/tiny.py").write_text(smaller)
+    for name, lines in tables.items():
+        kept = [line for line in lines if "width=32" not in line]
+        Path("small", name).write_text("\n".join(kept) + "\n")
+    named = ["--space=small/tiny.py", "--task=small/acc.csv", "--device=board=small/lat.csv"]
+    sizes = ["--trainings=16", "--opening=8", "--batch=4", "--out=fewer", "--store=store"]
+    assert run(["search", *named, *sizes, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trainings"] == 16
+    assert run(["heuristics", "list", "--store", "store", "--json"]) == 0
