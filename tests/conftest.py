@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from llm_nas.threads import limit_threads
 
 limit_threads()
 os.environ["LANGSMITH_TRACING"] = "false"
+# Fixtures of a whole module run before any test's own home is set: they get one of the session.
+for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+    os.environ[_variable] = tempfile.mkdtemp(prefix="llm-nas-tests-")
 os.environ["ANONYMIZED_TELEMETRY"] = "false"
 
 
