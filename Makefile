@@ -5,13 +5,16 @@ BIN := .venv/bin
 export LLM_NAS_DATA ?= $(realpath $(wildcard ../shared/data))
 export LLM_NAS_UPSTREAM ?= $(realpath $(wildcard ../shared/upstream))
 
-.PHONY: search test lint install dev clean
+.PHONY: search test test-slow lint install dev clean
 
 search: install  ## install, then search networks for small images on this computer
 	$(BIN)/llm-nas search
 
-test: dev  ## install and run all tests
-	$(BIN)/pytest -q -n 2 --dist loadfile
+test: dev  ## install and run the quick tests
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-slow: dev  ## what needs servers, a browser or trainings
+	$(BIN)/pytest -q -m slow
 
 lint: dev  ## style, types and import rules
 	$(BIN)/ruff check .
