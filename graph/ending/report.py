@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from llm_nas.domain import (
@@ -77,7 +78,7 @@ def _report(run: Run, finished: str, judged: Judged, rows: Sequence[Measurement]
         sources=(*trusted, *run.advisor.sources(past)),
         notes=(*run.context.notes, *_latency_told(run), *judged.notes, finished),
         predictor=None if predicted is None else predicted.report([m.arch for m in rows]),
-        versions={name: version(name) for name in _VERSIONED},
+        versions=_versions(),
         out=run.folder,
         **figures,
     )
@@ -125,6 +126,17 @@ def _latency_told(run: Run) -> tuple[str, ...]:
         known |= {t.arch for t in found}
     told = foretold(run.context.space, batches)
     return () if told is None else (str(told),)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what decides figures; a package may be installed under another name."""
+    found: dict[str, str] = {}
+    for name in _VERSIONED:
+        for spelled in (name, f"{name}-cpu"):
+            with suppress(PackageNotFoundError):
+                found[name] = version(spelled)
+                break
+    return found
 
 
 def _seconds(run: Run) -> Seconds:
