@@ -270,10 +270,13 @@ class Ledger:
         return -1 if found is None else int(found)
 
     def blocks(self, generation: int | None = None) -> list[list[TraceEvent]]:
-        """The events of everything recorded, a block a niche and generation, in order."""
-        query = "SELECT events FROM outcome WHERE ? IS NULL OR generation = ? "
-        query += "ORDER BY generation, rank"
-        with self._lock, closing(self._db.execute(query, (generation,) * 2)) as rows:
+        """Events by niche of one generation, or (None) of all that the whole run is done with.
+
+        A generation that is not done may lack a niche that stands between two others.
+        """
+        query = """SELECT events FROM outcome WHERE generation = ? OR (? IS NULL AND generation <=
+            (SELECT max(generation) FROM outcome WHERE niche = ?)) ORDER BY generation, rank"""
+        with self._lock, closing(self._db.execute(query, (generation, generation, RUN))) as rows:
             told: list[list[Any]] = [json.loads(row[0]) for row in rows]
         return [[TraceEvent.model_validate(event) for event in block] for block in told]
 

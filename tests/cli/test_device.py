@@ -1,6 +1,7 @@
 """`llm-nas device` and `finish` at the shell."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_bad_requests_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_device_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["device", "check", "copy=cmd:python {runner}", "--json"]) == 0
+    assert run(["device", "check", f"copy=cmd:{sys.executable} {{runner}}", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["device"] == "copy"
     assert found["median_ms"] > 0

@@ -87,6 +87,8 @@ def test_a_trace_is_made_whole_from_the_ledger(tmp_path: Path) -> None:
         ledger.record(0, Outcome(niche=niche), block)
     trace.append(blocks[0])
     trace.close()
+    assert ledger.blocks() == []  # niches are told in order, when all of a generation are done
+    ledger.record(0, Outcome(niche=RUN), [])
     with (tmp_path / "trace.jsonl").open("ab") as file:
         file.write(b'{"ts": "torn')
     again = Trace(tmp_path / "trace.jsonl", "r", ledger.blocks())
