@@ -254,8 +254,8 @@ class Learner:
         and a run with too few trainings of its own joins the source before it.
         """
         runs = tables.runs(self._log.db, self._space)
-        known = self._pairs.known if self._pairs else list
-        rows = {run.run: known(tables.values_of(self._log.db, run.run)) for run in runs}
+        assert self._pairs is not None
+        rows = {r.run: self._pairs.known(tables.values_of(self._log.db, r.run)) for r in runs}
         return [source for o in OBJECTIVES for source in sources_of(o, runs, rows)]
 
     def _add_grid(self, sources: Sequence[Source]) -> None:
