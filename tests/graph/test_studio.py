@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -28,7 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx.Client]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["langgraph", "dev", "--no-browser", "--no-reload", f"--port={port}"]
+    program = str(Path(sys.executable).with_name("langgraph"))
+    command = [program, "dev", "--no-browser", "--no-reload", f"--port={port}"]
     environment = os.environ | {"LANGSMITH_TRACING": "false", "XDG_DATA_HOME": str(home)}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
