@@ -124,9 +124,9 @@ def test_following_ends_with_the_run(request_of: RequestMaker) -> None:
             assert found[0].stdout.readline()  # it reads on while the run goes on
 
     search(request, Inputs(picture=False, progress=progress))
-    assert found[0].stdout is not None
-    rest = found[0].stdout.read()  # what readline had read ahead is in this buffer
-    found[0].wait(timeout=60)
+    with found[0] as follower:
+        assert follower.stdout is not None
+        rest = follower.stdout.read()  # what readline had read ahead is in this buffer
     measured = [json.loads(line) for line in rest.splitlines() if '"measurement"' in line]
     assert len(measured) == 24
 
